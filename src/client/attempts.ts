@@ -1,0 +1,74 @@
+/**
+ * When to try again (D12). An attempt that the network swallowed is repeated soon, since the next one may be the first
+ * to meet a network that works again; one that was answered backs off with full jitter, so that a herd spreads out.
+ */
+import { type RandomOctets, randomFraction } from "../base/clock.js";
+
+/** A swallowed attempt is repeated after this long, or after two round trips if that is longer. */
+export const REPEAT_MS = 400;
+/** After the first minute without success, after this long. */
+export const REPEAT_SLOWLY_MS = 5_000;
+const QUICK_FOR_MS = 60_000;
+/** Attempts that may be under way at once. */
+export const ATTEMPTS_AT_ONCE = 2;
+/** The first wait after an answered attempt is up to this long; each further one up to twice as long. */
+const BACK_OFF_MS = 100;
+const BACK_OFF_MS_MAX = 5_000;
+/** Where nobody listens at all, look again at least this often: it may be a restart, or the end. */
+const REFUSED_MS_MAX = 800;
+/** Nobody listened for this long: the server is gone, and the session's process with it (G2). */
+export const GONE_MS = 3_500;
+
+/** The schedule of one search for a path. */
+export class Attempts {
+  private answered = 0;
+  private since: number;
+  private refusedSince: number | undefined;
+
+  constructor(
+    private readonly random: RandomOctets,
+    now: number,
+  ) {
+    this.since = now;
+  }
+
+  /** A path was found: the next search begins anew. */
+  succeeded(now: number): void {
+    this.answered = 0;
+    this.since = now;
+    this.refusedSince = undefined;
+  }
+
+  /** The first moment of a search that was not running. */
+  begin(now: number): void {
+    this.since = now;
+  }
+
+  /** How long until an attempt that has brought nothing is joined by another one. */
+  repeatMs(roundTripMs: number | undefined, now: number): number {
+    if (now - this.since > QUICK_FOR_MS) return REPEAT_SLOWLY_MS;
+    return Math.max(REPEAT_MS, 2 * (roundTripMs ?? 0));
+  }
+
+  /** How long to wait after an attempt that was answered, but not by a link; the first time, not at all. */
+  afterAnswerMs(retryAfterMs = 0): number {
+    const limit = Math.min(BACK_OFF_MS_MAX, BACK_OFF_MS * 2 ** this.answered);
+    this.answered += 1;
+    this.refusedSince = undefined;
+    return retryAfterMs + (this.answered === 1 && retryAfterMs === 0 ? 0 : limit * randomFraction(this.random));
+  }
+
+  /** How long to wait after an attempt to which nobody listened; undefined when that has gone on for too long. */
+  afterRefusalMs(now: number): number | undefined {
+    this.refusedSince ??= now;
+    if (now - this.refusedSince >= GONE_MS) return undefined;
+    const limit = Math.min(REFUSED_MS_MAX, BACK_OFF_MS * 2 ** this.answered);
+    this.answered += 1;
+    return limit * randomFraction(this.random);
+  }
+
+  /** An attempt failed in another way than a refusal: the server may be there after all. */
+  lost(): void {
+    this.refusedSince = undefined;
+  }
+}

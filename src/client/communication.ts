@@ -1,0 +1,180 @@
+/**
+ * A client's whole communication: the first part makes the access, the second keeps the session attached (source:
+ * parts 11 and 12, one shared library). How links are made comes in as a {@link Network}, time as a clock, so that the
+ * simulator drives this very code.
+ */
+import type { Clock, RandomOctets } from "../base/clock.js";
+import { DuowireError } from "../base/errors.js";
+import { type Application, Driver } from "../driver/driver.js";
+import type { RefusedFrame, WelcomeFrame } from "../frame/control.js";
+import type { AnnouncedLimits } from "../frame/limits.js";
+import type { Link } from "../frame/link.js";
+import type { Outgoing } from "../session/outgoing.js";
+import type { SessionState } from "../session/states.js";
+import { Attempts } from "./attempts.js";
+import { FirstCommunication } from "./first-communication.js";
+import { SecondCommunication } from "./second-communication.js";
+
+/** The ways from this client to the server. Each call makes a new link; none of them throws. */
+export interface Network {
+  /** One POST at the fixed address: takes one write and gives one answer. */
+  access(): Link;
+  /** One POST at the session's own address. */
+  ask(id: string): Link;
+  /** Hands octets to the session's own address, as far as a page that is leaving still can. */
+  farewell(id: string, octets: Uint8Array): void;
+  /** The best link that the network knows, at the session's own address. */
+  open(id: string, admission: string): Link;
+}
+
+/** What a communication is made with. */
+export interface CommunicationOptions {
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly random: RandomOctets;
+  readonly service?: string | undefined;
+  readonly limits: AnnouncedLimits;
+  readonly queueBytesMax: number;
+  readonly connectTimeoutMs: number;
+  /** The address as the user wrote it, for messages. */
+  readonly target: string;
+  readonly application: (outgoing: Outgoing, wake: () => void) => Application;
+  readonly events: CommunicationEvents;
+}
+
+/** Whom a communication tells. */
+export interface CommunicationEvents {
+  /** The access was answered: from now on the session has an identification. Comes once, before `state`. */
+  identified(id: string): void;
+  state(state: SessionState, reason: DuowireError | undefined): void;
+  /** Another link carries the session now. */
+  link(link: Link): void;
+  /** A bug of ours was caught. */
+  bug(error: unknown): void;
+}
+
+const NONCE_BYTES = 16;
+/** How long {@link Communication.close} waits for the far side (D21). */
+const CLOSE_MS = 1_000;
+/** The core's own limit for the first access is only a backstop behind the first communication part's. */
+const FRESH_BACKSTOP_MS = 1_000;
+
+/** One client's communication with one communication process. */
+export class Communication {
+  readonly driver: Driver;
+  private readonly incarnation: Uint8Array;
+  private readonly attempts: Attempts;
+  private first: FirstCommunication | undefined;
+  private second: SecondCommunication | undefined;
+  private id = "";
+  private admission = "";
+
+  constructor(private readonly options: CommunicationOptions) {
+    const { clock, random, limits, queueBytesMax, connectTimeoutMs, application, events } = options;
+    this.incarnation = random(NONCE_BYTES);
+    this.attempts = new Attempts(random, clock.monotonicMs());
+    this.driver = new Driver({
+      side: "client",
+      clock,
+      limits,
+      queueBytesMax,
+      leaseMs: connectTimeoutMs,
+      freshMs: connectTimeoutMs + FRESH_BACKSTOP_MS,
+      closeMs: CLOSE_MS,
+      application,
+      events: {
+        state: (state, reason) => this.stateChanged(state, reason),
+        welcomed: (welcome, link) => this.welcomed(welcome, link),
+        refused: (refusal) => this.refused(refusal),
+        suspect: () => this.second?.ensure(),
+        bug: (error) => events.bug(error),
+      },
+    });
+    // The calls of this very turn travel with the access.
+    clock.atTurnEnd(() => this.start());
+  }
+
+  /** The machine woke, the page is seen again, or the network changed: look for a path now. */
+  wake(): void {
+    this.second?.wake();
+  }
+
+  /** Lets the link go until {@link wake}: the page is put aside. */
+  detach(): void {
+    this.second?.pause();
+  }
+
+  /** Ends the session at once, and tells the server in the one request that a leaving page has. */
+  leave(): void {
+    const reason = new DuowireError("closed", "the page was left", { side: "local" });
+    const proof = this.second?.proof;
+    if (proof === undefined || this.driver.session.state === "closed") return this.driver.fail(reason);
+    const now = this.options.clock.monotonicMs();
+    const octets = this.driver.session.farewell(proof, this.incarnation, reason, now);
+    this.options.network.farewell(this.id, octets);
+    this.driver.flush();
+  }
+
+  /** Ends the session: in good order if there is one, at once if the access was not answered yet. */
+  close(reason: DuowireError): void {
+    if (this.first === undefined) this.driver.fail(reason);
+    else this.driver.close(reason);
+  }
+
+  private start(): void {
+    if (this.driver.session.state !== "fresh" || this.first !== undefined) return;
+    const { clock, network, random, service, connectTimeoutMs, target } = this.options;
+    this.first = new FirstCommunication({
+      driver: this.driver,
+      clock,
+      attempts: this.attempts,
+      open: () => network.access(),
+      nonce: random(NONCE_BYTES),
+      incarnation: this.incarnation,
+      service,
+      connectTimeoutMs,
+      target,
+    });
+  }
+
+  private welcomed(welcome: WelcomeFrame, link: Link): void {
+    this.admission = welcome.admission;
+    if (this.second === undefined) this.identify(welcome);
+    if (link.kind !== "access") this.options.events.link(link);
+    this.second?.ensure();
+  }
+
+  private identify(welcome: WelcomeFrame): void {
+    const { id, key } = welcome;
+    if (id === undefined || key === undefined) {
+      return this.driver.fail(new DuowireError("not_duowire", "the answer to the access names no identification"));
+    }
+    this.first?.stop();
+    this.attempts.succeeded(this.options.clock.monotonicMs());
+    this.id = id;
+    const { network, clock } = this.options;
+    this.second = new SecondCommunication({
+      driver: this.driver,
+      clock,
+      attempts: this.attempts,
+      open: () => network.open(this.id, this.admission),
+      ask: () => network.ask(this.id),
+      key,
+      incarnation: this.incarnation,
+    });
+    this.options.events.identified(id);
+  }
+
+  private refused(refusal: RefusedFrame): void {
+    if (this.second === undefined) this.first?.refused(refusal);
+    else this.second.refused(refusal);
+  }
+
+  private stateChanged(state: SessionState, reason: DuowireError | undefined): void {
+    this.options.events.state(state, reason);
+    if (state === "closed") {
+      this.first?.stop();
+      this.second?.stop();
+    } else this.second?.ensure();
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * The second communication part (source: part 12): keeps a session attached to the communication process at its own
+ * address. It looks for a path whenever there is none that works, tries a second one beside a path that has gone
+ * silent, and lets the better one carry on (D11, D12).
+ *
+ * The rules, in one place:
+ * - a path is healthy when its attach was answered and acknowledgements come; then nothing else is tried;
+ * - without a healthy path, an attempt runs, and after a while a second one beside it;
+ * - an attempt that opens attaches at once if there is no path at all; beside a silent one it is probed first;
+ * - an upgrade that fails before it opened is followed by a question over plain HTTP, whose answer is the authority (D6).
+ */
+import type { CancelTimer, Clock } from "../base/clock.js";
+import { DuowireError, isErrorCode } from "../base/errors.js";
+import { MalformedOctets } from "../base/octets.js";
+import type { Driver } from "../driver/driver.js";
+import type { RefusedFrame } from "../frame/control.js";
+import { decodeFrames, encodeFrame } from "../frame/frame.js";
+import type { Link, LinkEnd } from "../frame/link.js";
+import type { AttachProof } from "../session/outputs.js";
+import { ATTEMPTS_AT_ONCE, type Attempts } from "./attempts.js";
+import { Candidate } from "./candidate.js";
+
+/** What the second communication part is made with. */
+export interface SecondCommunicationOptions {
+  readonly driver: Driver;
+  readonly clock: Clock;
+  readonly attempts: Attempts;
+  /** Opens the best link there is: a WebSocket. */
+  readonly open: () => Link;
+  /** Opens a link that takes one write and gives one answer: a POST at the session's address. */
+  readonly ask: () => Link;
+  readonly key: Uint8Array;
+  readonly incarnation: Uint8Array;
+}
+
+/** Keeps one session attached until it is closed. */
+export class SecondCommunication {
+  private readonly candidates = new Set<Candidate>();
+  /** The last upgrade failed before it opened, and nobody has said why yet. */
+  private mustAsk = false;
+  private isOver = false;
+  private isSearching = false;
+  private isPaused = false;
+  private cancelNext: CancelTimer | undefined;
+
+  constructor(private readonly options: SecondCommunicationOptions) {}
+
+  /** Looks for a path if there is none that is healthy; call it whenever that may have changed. */
+  ensure(): void {
+    if (this.isOver || this.isPaused) return;
+    const { driver, clock, attempts } = this.options;
+    if (driver.session.isHealthy) return this.settle();
+    if (this.isSearching) return;
+    this.isSearching = true;
+    attempts.begin(clock.monotonicMs());
+    this.tryNow();
+  }
+
+  /** The machine woke, or the network changed: whatever wait is running is over. */
+  wake(): void {
+    this.isPaused = false;
+    this.ensure();
+    if (this.isSearching) this.tryNow();
+    else if (!this.isOver) this.options.driver.ping();
+  }
+
+  /** Lets the link go and looks for no other one until {@link wake}. */
+  pause(): void {
+    this.isPaused = true;
+    this.settle();
+    for (const candidate of this.candidates) candidate.link.close("the page was put aside");
+  }
+
+  /** The session is closed: nothing more is tried. */
+  stop(): void {
+    this.isOver = true;
+    this.settle();
+  }
+
+  /** The server refused an attach. */
+  refused(refusal: RefusedFrame): void {
+    if (this.isOver) return;
+    const code = isErrorCode(refusal.code) ? refusal.code : "not_duowire";
+    const error = new DuowireError(code, refusal.message, { side: "remote" });
+    const mayPass = error.next === "retry" || code === "attach_stale";
+    if (!mayPass) return this.options.driver.fail(error);
+    this.mustAsk = false;
+    this.tryAfter(this.options.attempts.afterAnswerMs(refusal.retryAfterMs));
+  }
+
+  private settle(): void {
+    this.isSearching = false;
+    this.cancelNext?.();
+    this.cancelNext = undefined;
+    if (!this.isOver) this.options.attempts.succeeded(this.options.clock.monotonicMs());
+    for (const candidate of this.candidates) if (!candidate.isAttached) this.abandon(candidate, "not needed any more");
+  }
+
+  private tryNow(): void {
+    if (this.isOver || !this.isSearching) return;
+    const { driver, clock, attempts } = this.options;
+    if (driver.session.isHealthy) return this.settle();
+    const now = clock.monotonicMs();
+    const waiting = [...this.candidates].filter((candidate) => !candidate.isAttached);
+    if (waiting.length >= ATTEMPTS_AT_ONCE) this.abandon(waiting[0] as Candidate, "it took too long");
+    this.start(now);
+    this.tryAfter(attempts.repeatMs(driver.session.roundTripMs, now));
+  }
+
+  private start(now: number): void {
+    const { driver, open, ask } = this.options;
+    const asks = this.mustAsk;
+    this.mustAsk = false;
+    const candidate = new Candidate(asks ? ask() : open(), now, driver, this);
+    this.candidates.add(candidate);
+    if (asks) this.attach(candidate);
+  }
+
+  /** A candidate's link is open. */
+  opened(candidate: Candidate): void {
+    const { session } = this.options.driver;
+    if (this.isOver || session.isHealthy) return this.abandon(candidate, "not needed any more");
+    if (session.attachedLink === undefined) return this.attach(candidate);
+    candidate.isProbing = true;
+    candidate.link.send(encodeFrame({ type: "ping", octets: new Uint8Array(0) }));
+  }
+
+  /** Octets came over a candidate that is not attached: the echo of its probe. */
+  received(candidate: Candidate, octets: Uint8Array): void {
+    try {
+      decodeFrames(octets, (frame) => {
+        if (frame.type !== "pong" || !candidate.isProbing) return;
+        candidate.isProbing = false;
+        if (this.options.driver.session.isHealthy) this.abandon(candidate, "the older path answered first");
+        else this.attach(candidate);
+      });
+    } catch (error) {
+      if (!(error instanceof MalformedOctets)) throw error;
+      this.abandon(candidate, "malformed octets before the attach");
+    }
+  }
+
+  /** A candidate's link has died, attached or not. */
+  closed(candidate: Candidate, _reason: string, end: LinkEnd): void {
+    const wasAttempt = this.candidates.delete(candidate);
+    if (this.isOver || !wasAttempt) return;
+    const { driver, attempts, clock } = this.options;
+    if (driver.session.isHealthy) return this.settle();
+    const failed = !candidate.isAttached || !candidate.wasOpen;
+    if (!this.isSearching) return this.ensure();
+    if (!failed) return;
+    if (end === "refused") {
+      const wait = attempts.afterRefusalMs(clock.monotonicMs());
+      return wait === undefined ? this.serverIsGone() : this.tryAfter(wait);
+    }
+    attempts.lost();
+    this.mustAsk = !candidate.isAttached && !candidate.wasOpen;
+    this.tryAfter(attempts.afterAnswerMs());
+  }
+
+  /** What proves that an attach is this client's. */
+  get proof(): AttachProof {
+    return { type: "attach", key: this.options.key };
+  }
+
+  private attach(candidate: Candidate): void {
+    candidate.attach(this.proof, this.options.incarnation, candidate.link.kind === "access");
+  }
+
+  private abandon(candidate: Candidate, reason: string): void {
+    this.candidates.delete(candidate);
+    candidate.link.close(reason);
+  }
+
+  private tryAfter(ms: number): void {
+    this.cancelNext?.();
+    this.cancelNext = this.options.clock.after(ms, () => this.tryNow());
+  }
+
+  private serverIsGone(): void {
+    const message =
+      "nobody listens at the server's address any more: the server, and the process of this session, are gone";
+    this.options.driver.fail(new DuowireError("unreachable", message, { side: "remote" }));
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * One POST whose body and answer are frames, by fetch, in Node and in browsers.
+ *
+ * The request is one that a browser sends without a preflight: no header of ours, no Content-Type (D15). Whatever is not
+ * an answer of this protocol is turned into a REFUSED of our own, so that its reader has one case to handle.
+ */
+import type { ErrorCode } from "../base/errors.js";
+import { MalformedOctets } from "../base/octets.js";
+import { encodeFrame } from "../frame/frame.js";
+import { FrameSplitter } from "../frame/frame-splitter.js";
+import type { LinkEnd } from "../frame/link.js";
+
+/** How a request ended, in the words of a link. */
+export interface RequestEnd {
+  readonly reason: string;
+  readonly end: LinkEnd;
+}
+
+/** The media type of a body of frames. */
+const FRAMES_TYPE = "application/octet-stream";
+const PAGE_CHARACTERS = 80;
+
+/** Posts `body` to `href` and gives each piece of whole frames of the answer to `receive`. Never rejects. */
+export async function requestFrames(
+  href: string,
+  body: Uint8Array,
+  signal: AbortSignal,
+  receive: (frames: Uint8Array) => void,
+): Promise<RequestEnd> {
+  const refuse = (code: ErrorCode, message: string, retryAfterMs = 0) =>
+    receive(encodeFrame({ type: "refused", code, message, ...(retryAfterMs > 0 && { retryAfterMs }) }));
+  try {
+    const answer = await fetch(href, {
+      method: "POST",
+      body: body as Uint8Array<ArrayBuffer>,
+      redirect: "manual",
+      cache: "no-store",
+      credentials: "omit",
+      signal,
+    });
+    if (answer.headers.get("content-type")?.startsWith(FRAMES_TYPE)) await readFrames(answer, receive);
+    else refuse(...(await strangeAnswer(answer)));
+    return { reason: "the answer has ended", end: "answered" };
+  } catch (error) {
+    const code = codeOf(error);
+    if (error instanceof MalformedOctets) refuse("not_duowire", `${href}: ${error.message}`);
+    if (isCertificateCode(code)) refuse("bad_certificate", `${href}: ${code}`);
+    const reason = code === undefined ? String((error as Error)?.message ?? error) : `${code} at ${new URL(href).host}`;
+    return { reason, end: code === "ECONNREFUSED" ? "refused" : "lost" };
+  }
+}
+
+/** Posts `octets` so that the request outlives the page that makes it; nobody hears of the answer. */
+export function postLeaving(href: string, octets: Uint8Array): void {
+  const body = octets as Uint8Array<ArrayBuffer>;
+  void fetch(href, { method: "POST", body, keepalive: true, credentials: "omit" }).catch(() => {});
+}
+
+async function readFrames(answer: Response, receive: (frames: Uint8Array) => void): Promise<void> {
+  const splitter = new FrameSplitter();
+  for (const reader = answer.body?.getReader(); reader !== undefined; ) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const frames = splitter.push(value);
+    if (frames !== undefined) receive(frames);
+  }
+}
+
+/** What an answer means that is not made of frames: it comes from something else than a duowire server. */
+async function strangeAnswer(answer: Response): Promise<[ErrorCode, string, number]> {
+  const { status, type, headers } = answer;
+  if (type === "opaqueredirect" || (status >= 300 && status < 400)) {
+    const where = headers.get("location") ?? "a target that the browser does not tell";
+    return ["redirected", `the address redirects to ${where}; use that address itself`, 0];
+  }
+  const retryAfterMs = Number(headers.get("retry-after") ?? 0) * 1_000 || 0;
+  const page = (await answer.text()).replace(/\s+/g, " ").slice(0, PAGE_CHARACTERS);
+  return [codeOfStatus(status), `status ${status}, and not in this protocol: ${page}`, retryAfterMs];
+}
+
+/** A proxy in front of the server may speak for it; only what passes is worth another try. */
+function codeOfStatus(status: number): ErrorCode {
+  if (status === 429) return "too_many_requests";
+  return status >= 500 ? "server_busy" : "not_duowire";
+}
+
+/** Node says in `cause` why a fetch failed; a browser says nothing. */
+function codeOf(error: unknown): string | undefined {
+  const cause = (error as { cause?: { code?: unknown; errors?: { code?: unknown }[] } } | undefined)?.cause;
+  const code = cause?.code ?? cause?.errors?.[0]?.code;
+  return typeof code === "string" ? code : undefined;
+}
+
+function isCertificateCode(code: string | undefined): boolean {
+  return code !== undefined && /CERT|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH/.test(code);
+}

@@ -1,0 +1,184 @@
+/**
+ * A link over plain HTTP requests (D10): frames in the request's body, frames in the answer. Requests are numbered and
+ * each has one answer of the same number; answers are read in the order of their numbers, so that the link is first-in
+ * first-out although its requests travel on any connection, late or twice.
+ *
+ * There is always one request under way, whose answer the server keeps open to send in, and at most one more that
+ * brings what this side has to say: then the server ends the older answer and goes on in the newer one. Streaming and
+ * polling differ in one knob only, how long an answer is kept open after its first frames.
+ */
+import { joinOctets } from "../base/octets.js";
+import { encodeFrame, FRAME_HEAD_BYTES, frameLengthAt, frameTypes } from "../frame/frame.js";
+import type { Link, LinkEnd, LinkEvents } from "../frame/link.js";
+import { requestFrames } from "./frames-request.js";
+
+/** How the answers of a link are kept: `parkMs` until their first frames, `holdMs` after them. */
+export interface ExchangeMode {
+  readonly parkMs: number;
+  readonly holdMs: number;
+}
+
+/** Answers stay open and frames stream in them. */
+export const streaming: ExchangeMode = { parkMs: 20_000, holdMs: 20_000 };
+/** Answers wait for frames and end with them: for proxies that hold an answer back until it is whole. */
+export const polling: ExchangeMode = { parkMs: 20_000, holdMs: 0 };
+
+/** A request that brought no whole answer is sent again, octet for octet, this often; then the link is dead. */
+const TRIES_MAX = 3;
+/** Requests under way at once: one that waits for frames, one that brings some. */
+const REQUESTS_MAX = 2;
+
+interface Request {
+  readonly number: number;
+  readonly body: Uint8Array;
+  tries: number;
+  /** Octets of the answer's frames that were read, over all tries: a repeated answer begins anew. */
+  readBytes: number;
+  /** What came before it was this answer's turn. */
+  early: Uint8Array[];
+  isWhole: boolean;
+}
+
+/** Opens a link of requests to `href`; `identification` is 16 random octets that nobody else knows. */
+export function openHttpExchangeLink(href: string, identification: Uint8Array, mode: ExchangeMode): Link {
+  return new HttpExchangeLink(href, identification, mode);
+}
+
+class HttpExchangeLink implements Link {
+  readonly kind = "http-exchange";
+  queuedBytes = 0;
+  private readonly abort = new AbortController();
+  private readonly requests: Request[] = [];
+  private queue: Uint8Array[] = [];
+  private events: LinkEvents | undefined;
+  private lastNumber = 0;
+  private confirmed = 0;
+  private pumpIsDue = false;
+  private isEnding = false;
+
+  constructor(
+    private readonly href: string,
+    private readonly identification: Uint8Array,
+    private readonly mode: ExchangeMode,
+  ) {}
+
+  listen(events: LinkEvents): void {
+    this.events = events;
+    // Nothing has to be opened: the first request is the first write.
+    queueMicrotask(() => this.events?.opened());
+  }
+
+  send(octets: Uint8Array): void {
+    if (this.events === undefined || this.isEnding) return;
+    this.queue.push(octets);
+    this.queuedBytes += octets.length;
+    this.wake();
+  }
+
+  close(reason: string): void {
+    if (this.isEnding) return;
+    this.isEnding = true;
+    // What waits leaves in a last request, whose answer nobody waits for any more.
+    queueMicrotask(() => {
+      if (this.queue.length > 0) this.post();
+      this.end(reason, "answered");
+    });
+  }
+
+  private wake(): void {
+    if (this.pumpIsDue) return;
+    this.pumpIsDue = true;
+    queueMicrotask(() => {
+      this.pumpIsDue = false;
+      this.pump();
+    });
+  }
+
+  private pump(): void {
+    if (this.events === undefined || this.isEnding) return;
+    const mustPoll = this.requests.length === 0 && this.lastNumber > 0;
+    if (mustPoll || (this.queue.length > 0 && this.requests.length < REQUESTS_MAX)) this.post();
+  }
+
+  private post(): void {
+    this.lastNumber += 1;
+    const head = encodeFrame({
+      type: "exchange",
+      link: this.identification,
+      number: this.lastNumber,
+      confirmed: this.confirmed,
+      ...this.mode,
+    });
+    const body = joinOctets([head, ...this.queue]);
+    this.queue = [];
+    this.queuedBytes = 0;
+    const request = { number: this.lastNumber, body, tries: 0, readBytes: 0, early: [], isWhole: false };
+    this.requests.push(request);
+    void this.run(request);
+  }
+
+  private async run(request: Request): Promise<void> {
+    for (;;) {
+      request.tries += 1;
+      let skipBytes = request.readBytes;
+      const { reason, end } = await requestFrames(this.href, request.body, this.abort.signal, (frames) => {
+        skipBytes = this.receive(request, frames, skipBytes);
+      });
+      if (this.events === undefined) return;
+      if (request.isWhole) return this.advance();
+      if (request.tries >= TRIES_MAX || end === "refused") return this.end(reason, end);
+    }
+  }
+
+  /** Takes frames of one try of an answer; returns how many octets of this try are still known from an earlier one. */
+  private receive(request: Request, frames: Uint8Array, skipBytes: number): number {
+    const isOurs = frames[0] === frameTypes.exchange || request.readBytes > 0;
+    if (!isOurs && (frames[0] !== frameTypes.refused || request.number > 1)) {
+      // The server that knew this link has forgotten it; what has become of the session, the next attach will tell.
+      this.end("the server does not know this link any more", "lost");
+      return 0;
+    }
+    let skip = skipBytes;
+    const parts: Uint8Array[] = [];
+    for (let offset = 0; offset < frames.length; ) {
+      const length = frameLengthAt(frames, offset) ?? FRAME_HEAD_BYTES;
+      const frame = frames.subarray(offset, offset + length);
+      offset += length;
+      if (skip > 0) skip -= length;
+      else {
+        request.readBytes += length;
+        if (frame[0] !== frameTypes.exchange) parts.push(frame);
+        else if (request.readBytes > length) request.isWhole = true;
+      }
+    }
+    if (parts.length > 0) this.deliver(request, joinOctets(parts));
+    return skip;
+  }
+
+  private deliver(request: Request, frames: Uint8Array): void {
+    if (request === this.requests[0]) this.events?.receive(frames);
+    else request.early.push(frames.slice());
+  }
+
+  /** Answers that are whole are over, in order; the next one's frames have their turn. */
+  private advance(): void {
+    while (this.requests[0]?.isWhole) {
+      this.confirmed = (this.requests.shift() as Request).number;
+      for (const frames of this.requests[0]?.early.splice(0) ?? []) this.events?.receive(frames);
+    }
+    this.pump();
+  }
+
+  private end(reason: string, end: LinkEnd): void {
+    const { events } = this;
+    if (events === undefined) return;
+    this.events = undefined;
+    this.isEnding = true;
+    if (end !== "answered") this.abort.abort();
+    else queueMicrotask(() => this.requests.length > 0 && setTimeout(() => this.abort.abort(), LAST_REQUEST_MS));
+    events.closed(reason, end);
+  }
+}
+
+/** How long the last request of a link that was closed may take to leave. */
+const LAST_REQUEST_MS = 1_000;

@@ -1,0 +1,149 @@
+/**
+ * What all requests to one server share: its settings, its secrets, and the live list of its processes. It accepts
+ * accesses (part 21), has their identifications made (part 22) and their processes generated (part 24).
+ */
+import type { WebSocket } from "ws";
+import { type AccessRequest, decideAccess } from "../access/access-acceptance.js";
+import type { CommunicationProcess, ProcessGrounds, ProcessHost } from "../access/communication-process.js";
+import { ProcessList } from "../access/process-generation.js";
+import type { Secrets } from "../access/secrets.js";
+import type { CancelTimer } from "../base/clock.js";
+import { DuowireError } from "../base/errors.js";
+import type { Link } from "../frame/link.js";
+import { sourceOf } from "./client-address.js";
+import { deriveSecrets } from "./secrets.js";
+import type { AskedAccess, ServiceClass, Settings } from "./settings.js";
+
+/** What the server takes from the layers beside it. */
+export interface ServerParts {
+  /** A host that runs a class in the server's own process. */
+  readonly inline: (service: ServiceClass) => ProcessHost;
+  /** The link over a WebSocket whose handshake is done. */
+  readonly acceptWebSocket: (socket: WebSocket) => Link;
+  /** Which kinds of link there are, the best first. */
+  readonly links: readonly string[];
+}
+
+/** What is told to whoever listens to the server's events. */
+export interface ServerObserver {
+  generated(process: CommunicationProcess): void;
+  ended(process: CommunicationProcess, reason: DuowireError): void;
+  /** A request was refused, before there was a process for it or by its process. */
+  refused(error: DuowireError, from: { readonly remoteAddress: string; readonly target: string }): void;
+  /** Something failed that is nobody's refusal: a bug, or the service's own code. */
+  failed(error: unknown): void;
+}
+
+/** The state behind a {@link Server}. */
+export class ServerCore {
+  readonly settings: Settings;
+  readonly secrets: Secrets;
+  readonly processes: ProcessList;
+  readonly grounds: ProcessGrounds;
+  /** Whether the server listens on loopback only; known once it listens. */
+  onLoopback = false;
+  /** Set when the server begins to close: from then on it takes no new access. */
+  closing = false;
+  /** Called when the live list becomes empty. */
+  emptied: () => void = () => undefined;
+  readonly #hosts: ReadonlyMap<string, ProcessHost>;
+  #cancelSweep: CancelTimer | undefined;
+
+  constructor(
+    settings: Settings,
+    readonly parts: ServerParts,
+    readonly observer: ServerObserver,
+  ) {
+    const { clock, random, leaseMs, attachDeadlineMs, limits } = settings;
+    this.settings = settings;
+    this.secrets = deriveSecrets(settings.secret);
+    this.grounds = { secrets: this.secrets, leaseMs, links: parts.links, clock, random };
+    this.#hosts = new Map([...settings.services].map(([name, service]) => [name, hostOf(service, parts)]));
+    this.processes = new ProcessList({
+      now: () => clock.monotonicMs(),
+      attachDeadlineMs,
+      noncesKeptMs: leaseMs,
+      noncesMax: 2 * limits.sessionsMax,
+      generated: (process) => this.#generated(process),
+      ended: (process, reason) => this.#ended(process, reason),
+    });
+  }
+
+  /**
+   * Accepts one access: generates its process, or finds the one that an earlier try of it has (D1). Rejects with the
+   * refusal.
+   */
+  async accept(request: AccessRequest, asked: Omit<AskedAccess, "service">, localAddress: LocalAddressOf) {
+    const { processes, settings } = this;
+    const source = sourceOf(asked.remoteAddress);
+    const state = {
+      nowMs: settings.clock.monotonicMs(),
+      closing: this.closing,
+      services: [...this.#hosts.keys()],
+      sessions: processes.size,
+      waitingFromSource: processes.waitingFrom(source),
+      known: processes.known(request.nonce),
+      knownSinceMs: processes.knownSinceMs,
+    };
+    const decision = decideAccess(request, state, { ...settings.limits, attachDeadlineMs: settings.attachDeadlineMs });
+    if (decision.kind === "refuse") throw decision.error;
+    if (decision.kind === "repeat") return this.ready(decision.id);
+    const id = settings.ids.next();
+    const order = { id, source, nonce: request.nonce };
+    const access = { ...asked, service: decision.service, localAddress: localAddress(id) };
+    return processes.generate(order, () => this.#generate(id, access)).ready;
+  }
+
+  /** The process with this identification once it is made; undefined when there is none. */
+  async ready(id: string): Promise<CommunicationProcess> {
+    const generation = this.processes.get(id);
+    if (generation === undefined) throw new DuowireError("session_unknown");
+    return generation.ready;
+  }
+
+  /** Stops the timer; for the end of the server. */
+  stop(): void {
+    this.#cancelSweep?.();
+    this.#cancelSweep = undefined;
+  }
+
+  async #generate(id: string, access: AskedAccess): Promise<CommunicationProcess> {
+    const host = this.#hosts.get(access.service);
+    if (host === undefined) throw new DuowireError("unknown_service");
+    const answer = await this.settings.authorize?.(access);
+    if (answer instanceof DuowireError) throw answer;
+    const principal = answer === undefined ? {} : { principal: answer };
+    return host.generate({ ...access, ...principal, id, key: this.secrets.key(id) }, this.grounds);
+  }
+
+  #generated(process: CommunicationProcess): void {
+    this.observer.generated(process);
+    if (this.#cancelSweep === undefined) this.#planSweep();
+  }
+
+  #ended(process: CommunicationProcess, reason: DuowireError): void {
+    this.observer.ended(process, reason);
+    if (this.processes.size > 0) return;
+    this.stop();
+    this.emptied();
+  }
+
+  /** One timer, for the process whose deadline for the first attach comes next (D1). */
+  #planSweep(): void {
+    const { clock } = this.settings;
+    const deadlineMs = this.processes.nextDeadlineMs;
+    this.#cancelSweep = undefined;
+    if (deadlineMs === undefined) return;
+    this.#cancelSweep = clock.after(deadlineMs - clock.monotonicMs(), () => {
+      for (const id of this.processes.overdue()) this.processes.end(id, new DuowireError("attach_timeout"));
+      this.#planSweep();
+    });
+  }
+}
+
+/** The address that a new identification has at the socket that its access came on. */
+export type LocalAddressOf = (id: string) => string;
+
+function hostOf(service: ServiceClass | ProcessHost, parts: ServerParts): ProcessHost {
+  return typeof service === "function" ? parts.inline(service) : service;
+}

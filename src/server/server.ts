@@ -1,0 +1,162 @@
+/** A running server: its address, its sessions, its events and its end. */
+import type { Server as HttpServer } from "node:http";
+import { ConnectionAddress } from "../access/connection-address.js";
+import { DuowireError } from "../base/errors.js";
+import { claimRequests } from "./claim.js";
+import { ServerCore, type ServerParts } from "./core.js";
+import { placeOf } from "./request-target.js";
+import { receiveRequest } from "./routes.js";
+import { type ServerSession, SessionList } from "./session-list.js";
+import type { Settings } from "./settings.js";
+import { UpgradeAcceptor } from "./upgrade.js";
+
+/** The events of a {@link Server}, by name. Each is a CustomEvent with this `detail`. */
+export interface ServerEvents {
+  /** A communication process was generated. */
+  session: { readonly session: ServerSession };
+  /** A communication process has ended. */
+  session_ended: { readonly session: ServerSession; readonly reason: DuowireError };
+  /** A request was refused. `target` and the error's message are escaped: they are safe to print. */
+  refused: { readonly error: DuowireError; readonly remoteAddress: string; readonly target: string };
+  /** Something failed that is no refusal: a bug, or the code of `authorize` or of a service. */
+  error: { readonly error: unknown };
+}
+
+/** What `close` takes. */
+export interface CloseOptions {
+  /** How long sessions may go on until they are ended with `server_closed`; new accesses are refused at once. 0 ms. */
+  readonly drainMs?: number;
+}
+
+/** How long ending everything may take once the time to drain is over. */
+const END_MS_MAX = 1_000;
+
+/** An EventTarget that knows the names of its events and what each carries. */
+export interface ServerEventTarget extends EventTarget {
+  addEventListener<Name extends keyof ServerEvents>(
+    type: Name,
+    listener: (event: CustomEvent<ServerEvents[Name]>) => void,
+    options?: AddEventListenerOptions | boolean,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: AddEventListenerOptions | boolean,
+  ): void;
+}
+
+// The platform's class, with the types of our events.
+const EventTargetOfServer = EventTarget as new () => ServerEventTarget;
+
+/** Made by `serve` and `attach`; events by `addEventListener`, see {@link ServerEvents}. */
+export class Server extends EventTargetOfServer {
+  /** The sessions that live now. */
+  readonly sessions: SessionList;
+  readonly #core: ServerCore;
+  readonly #httpServer: HttpServer;
+  readonly #upgrades: UpgradeAcceptor;
+  readonly #release: () => void;
+  #closed: Promise<void> | undefined;
+
+  /** For `serve` and `attach`, which also decide whether the HTTP server is ours to close. */
+  constructor(httpServer: HttpServer, settings: Settings, parts: ServerParts) {
+    super();
+    this.#httpServer = httpServer;
+    this.#core = new ServerCore(settings, parts, {
+      generated: (process) => this.#tell("session", { session: this.sessions.of(process) }),
+      ended: (process, reason) => this.#tell("session_ended", { session: this.sessions.of(process), reason }),
+      refused: (error, from) => this.#tell("refused", { error, ...from }),
+      failed: (error) => this.#tell("error", { error }),
+    });
+    this.sessions = new SessionList(this.#core.processes);
+    this.#upgrades = new UpgradeAcceptor(this.#core);
+    this.#release = claimRequests(httpServer, {
+      isOurs: (request) => placeOf(request.url ?? "", settings).kind !== "foreign",
+      request: (request, response) => void receiveRequest(this.#core, request, response),
+      upgrade: (request, socket, head) => void this.#upgrades.receive(request, socket, head),
+    });
+    if (httpServer.listening) this.#noteInterface();
+    else httpServer.once("listening", () => this.#noteInterface());
+  }
+
+  /**
+   * The fixed connection address with the port that is really listened at, and the host as it was given. Throws
+   * `bad_address` while an HTTP server that this one is attached to does not listen yet.
+   */
+  get address(): ConnectionAddress {
+    const { address, ownsServer } = this.#core.settings;
+    const listening = this.#httpServer.address();
+    if (listening === null || typeof listening === "string") {
+      throw new DuowireError("bad_address", "the HTTP server does not listen at a port, so there is no address yet");
+    }
+    const scheme = "setSecureContext" in this.#httpServer ? "https" : "http";
+    const host = ownsServer ? address.host : hostOf(listening.address);
+    return ConnectionAddress.parse(`${scheme}://${host}:${listening.port}${address.prefix}/${address.id}`);
+  }
+
+  /**
+   * Takes no new access from now on, lets sessions go on (and come back) for `drainMs`, then ends them all with
+   * `server_closed`. Settles within `drainMs` and one second, never rejects; a second call waits for the first. Closes
+   * the HTTP server if `serve` made it; one that it is attached to goes on without it.
+   */
+  close({ drainMs = 0 }: CloseOptions = {}): Promise<void> {
+    this.#closed ??= this.#close(drainMs);
+    return this.#closed;
+  }
+
+  /** `close()` without time to drain. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    const core = this.#core;
+    core.closing = true;
+    const emptied = new Promise<void>((resolve) => {
+      core.emptied = resolve;
+      if (core.processes.size === 0) resolve();
+    });
+    if (drainMs > 0) await this.#within(drainMs, emptied);
+    const ended = core.processes.endAll(new DuowireError("server_closed"));
+    const stopped = this.#core.settings.ownsServer ? ended.then(() => this.#stopListening()) : ended;
+    await this.#within(END_MS_MAX, stopped);
+    core.stop();
+    this.#release();
+    this.#upgrades.destroy();
+    if (core.settings.ownsServer) this.#httpServer.closeAllConnections();
+  }
+
+  /** Settles when the last connection is closed; idle ones are closed at once. */
+  #stopListening(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#httpServer.close(() => resolve());
+      this.#httpServer.closeIdleConnections();
+    });
+  }
+
+  /** Settles with `work`, or after `ms`, whichever comes first. */
+  async #within(ms: number, work: Promise<void>): Promise<void> {
+    const { clock } = this.#core.settings;
+    let cancel: () => void = () => undefined;
+    const late = new Promise<void>((resolve) => {
+      cancel = clock.after(ms, resolve);
+    });
+    await Promise.race([work, late]);
+    cancel();
+  }
+
+  #noteInterface(): void {
+    const listening = this.#httpServer.address();
+    if (listening === null || typeof listening === "string") return;
+    const { address } = listening;
+    this.#core.onLoopback = address.startsWith("127.") || address === "::1" || address.startsWith("::ffff:127.");
+  }
+
+  #tell<Name extends keyof ServerEvents>(type: Name, detail: ServerEvents[Name]): void {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+function hostOf(address: string): string {
+  return address.includes(":") ? `[${address}]` : address;
+}

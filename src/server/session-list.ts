@@ -1,0 +1,104 @@
+/** The live list of a server's sessions, as the program around it sees them (D25). */
+import type { CommunicationProcess, ProcessState } from "../access/communication-process.js";
+import type { ProcessList } from "../access/process-generation.js";
+import { DuowireError } from "../base/errors.js";
+import type { LinkKind } from "../frame/link.js";
+
+/** One live session, seen from outside of its service. Its key is not here: nobody outside needs it. */
+export class ServerSession {
+  readonly #process: CommunicationProcess;
+
+  constructor(process: CommunicationProcess) {
+    this.#process = process;
+  }
+
+  /** The identification in its address, such as `WAO.n1.k3J9…`. */
+  get id(): string {
+    return this.#process.access.id;
+  }
+
+  /** The name of its service; `default` when the server has only one. */
+  get service(): string {
+    return this.#process.access.service;
+  }
+
+  /** Who the client is, if `authorize` said so. */
+  get principal(): string | undefined {
+    return this.#process.access.principal;
+  }
+
+  /** `waiting` until the client attached for the first time. */
+  get state(): ProcessState {
+    return this.#process.state;
+  }
+
+  /** Which kind of link it has now, if any. */
+  get linkKind(): LinkKind | undefined {
+    return this.#process.linkKind;
+  }
+
+  /** Its address at this server's socket, after any NAT in front of it: for people, never for the client. */
+  get localAddress(): string {
+    return this.#process.access.localAddress;
+  }
+
+  /** Where its access came from. */
+  get remoteAddress(): string {
+    return this.#process.access.remoteAddress;
+  }
+
+  /** Settles with the reason when it has ended; never rejects. */
+  get ended(): Promise<DuowireError> {
+    return this.#process.ended;
+  }
+
+  /** Ends it; its client is told `closed` with this message. Does nothing the second time. */
+  end(message?: string): void {
+    this.#process.end(new DuowireError("closed", message));
+  }
+}
+
+/** The sessions that live now. Iterates in the order of their accesses. */
+export class SessionList {
+  readonly #processes: ProcessList;
+  /** One session object per process, so that a caller may compare and keep them. */
+  readonly #sessions = new WeakMap<CommunicationProcess, ServerSession>();
+
+  constructor(processes: ProcessList) {
+    this.#processes = processes;
+  }
+
+  /** How many there are, those still being made included. */
+  get size(): number {
+    return this.#processes.size;
+  }
+
+  *[Symbol.iterator](): Generator<ServerSession> {
+    for (const process of this.#processes) yield this.of(process);
+  }
+
+  /** The session with this identification; undefined when there is none, or its process is still being made. */
+  get(id: string): ServerSession | undefined {
+    const process = this.#processes.get(id)?.process;
+    return process && this.of(process);
+  }
+
+  /** The sessions of one principal, oldest first; looks through the whole list. */
+  find(principal: string): ServerSession[] {
+    return [...this].filter((session) => session.principal === principal);
+  }
+
+  /** Ends the session with this identification; its client is told `closed`. False when there is none. */
+  end(id: string, message?: string): boolean {
+    return this.#processes.end(id, new DuowireError("closed", message));
+  }
+
+  /** The session of a process. */
+  of(process: CommunicationProcess): ServerSession {
+    const known = this.#sessions.get(process);
+    if (known !== undefined) return known;
+    const session = new ServerSession(process);
+    this.#sessions.set(process, session);
+    return session;
+  }
+}

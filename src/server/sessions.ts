@@ -1,0 +1,67 @@
+/**
+ * The address of one communication process, by plain HTTP. Whoever shows the key learns what is the matter with the
+ * session; everybody else gets one and the same 404, whether there is such a session, was one, or never will be (D5).
+ */
+import type { CommunicationProcess } from "../access/communication-process.js";
+import { DuowireError } from "../base/errors.js";
+import { AccessLink } from "./access-link.js";
+import type { ServerCore } from "./core.js";
+import { type Exchange, sendAnswer } from "./exchange.js";
+import { sessionUnknown } from "./refusals.js";
+import { isFrames, readBody, readFirstFrame, shownKey } from "./request-reading.js";
+
+/**
+ * `POST` at the address of a process: an attach over one exchange, whose answer is WELCOME or the authority on why not
+ * (D6). The process itself accepts or refuses it (source: S5).
+ */
+export async function answerAttach(exchange: Exchange, id: string): Promise<void> {
+  const { core, request } = exchange;
+  const body = await readBody(request, core.settings.limits, core.settings.clock);
+  exchange.spokeFrames = isFrames(body);
+  const process = await processFor(core, id, attachKey(exchange, body));
+  process.accept(new AccessLink(exchange, { status: 200, headers: {} }, body));
+}
+
+/** `DELETE` at the address of a process: its holder ends it. */
+export async function answerEnd(exchange: Exchange, id: string): Promise<void> {
+  const { core, request } = exchange;
+  const body = await readBody(request, core.settings.limits, core.settings.clock);
+  await processFor(core, id, shownKey(request, body));
+  core.processes.end(id, new DuowireError("closed", "the client ended the session"));
+  sendAnswer(exchange, 204, {});
+}
+
+/** Every other method at an address that only its holder knows anything of. */
+export function answerUnknown(): never {
+  throw sessionUnknown();
+}
+
+/** The process, once it is made, for whoever shows its key; throws what anybody else is told. */
+export async function processFor(
+  core: ServerCore,
+  id: string,
+  key: Uint8Array | undefined,
+): Promise<CommunicationProcess> {
+  checkNode(core, id);
+  if (key === undefined || !core.secrets.keyFits(id, key)) throw sessionUnknown();
+  const generation = core.processes.get(id);
+  if (generation === undefined) throw new DuowireError("session_ended");
+  return generation.ready;
+}
+
+/** Throws `wrong_node` when the identification itself names another node; it says so to everybody who can read. */
+export function checkNode(core: ServerCore, id: string): void {
+  if (core.settings.ids.owner(id) === "other-node") throw new DuowireError("wrong_node");
+}
+
+function attachKey(exchange: Exchange, body: Buffer): Uint8Array | undefined {
+  if (!exchange.spokeFrames) return undefined;
+  try {
+    const { first } = readFirstFrame(body);
+    return first?.type === "attach" ? first.key : undefined;
+  } catch (error) {
+    // A malformed key is a wrong key: it must not be told from one.
+    if (error instanceof DuowireError) return undefined;
+    throw error;
+  }
+}

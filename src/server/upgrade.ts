@@ -1,0 +1,116 @@
+/**
+ * The upgrade to a WebSocket, at the address of a process only. Origin and host come first, then the admission token
+ * of the subprotocol list, then the handshake, then the process, which still wants the key in its first frame (D27).
+ */
+import { type IncomingMessage, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import { WebSocketServer } from "ws";
+import type { CommunicationProcess } from "../access/communication-process.js";
+import { wireHeaders } from "../access/identification-notification.js";
+import { DuowireError } from "../base/errors.js";
+import { WRITE_BYTES_MAX } from "../frame/limits.js";
+import { clientAddress } from "./client-address.js";
+import type { ServerCore } from "./core.js";
+import { checkOrigin, shown } from "./origins.js";
+import { refusalAnswer, refusalOf, sessionUnknown } from "./refusals.js";
+import { badRequest, checkHead } from "./request-reading.js";
+import { placeOf } from "./request-target.js";
+import { checkNode } from "./sessions.js";
+
+/** The subprotocol that is spoken, and the only one that is ever selected. */
+export const SUBPROTOCOL = "duowire.1";
+/** In front of the admission token, which travels as a second "subprotocol" because a browser can send nothing else. */
+export const ADMISSION_PREFIX = "duowire.admission.";
+
+/** Room for what one write carries besides its octets: nothing now, reserved for later. */
+const PAYLOAD_MARGIN_BYTES = 65_536;
+/** How long a refused client may take to read its refusal. */
+const REFUSED_MS_MAX = 1_000;
+
+/** Takes the upgrades of one server, and knows the sockets that it upgraded. */
+export class UpgradeAcceptor {
+  readonly #core: ServerCore;
+  readonly #sockets = new Set<Duplex>();
+  readonly #webSockets: WebSocketServer;
+
+  constructor(core: ServerCore) {
+    this.#core = core;
+    this.#webSockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: WRITE_BYTES_MAX + PAYLOAD_MARGIN_BYTES,
+      handleProtocols: () => SUBPROTOCOL,
+    });
+    this.#webSockets.on("wsClientError", (error, socket, request) => {
+      this.#refuse(request, socket, badRequest(`the WebSocket handshake is malformed: ${error.message}`));
+    });
+  }
+
+  /** One guarded entry: whatever is wrong with the request, the socket is answered and closed, and nothing is thrown. */
+  async receive(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on("error", () => socket.destroy());
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
+    try {
+      const process = await this.#admit(request);
+      if (socket.destroyed) return;
+      this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+        process.accept(this.#core.parts.acceptWebSocket(webSocket));
+      });
+    } catch (error) {
+      this.#refuse(request, socket, error);
+    }
+  }
+
+  /** Closes what is still open; for the end of the server. */
+  destroy(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async #admit(request: IncomingMessage): Promise<CommunicationProcess> {
+    const { settings, onLoopback, processes } = this.#core;
+    checkHead(request);
+    const encrypted = "encrypted" in request.socket;
+    checkOrigin(request.headers, { ...settings, onLoopback, encrypted });
+    const place = placeOf(request.url ?? "", settings);
+    if (place.kind === "invalid") throw badRequest("the request's target is none");
+    if (place.kind === "fixed") {
+      const advice = "upgrades are for the address of a session; the fixed address takes a POST first";
+      throw new DuowireError("session_unknown", advice);
+    }
+    if (place.kind !== "session") throw sessionUnknown();
+    checkNode(this.#core, place.id);
+    const admission = namedAdmission(request);
+    const generation = processes.get(place.id);
+    if (admission === undefined || generation === undefined) throw sessionUnknown();
+    const process = await generation.ready.catch(() => undefined);
+    if (!process?.admits(admission)) throw sessionUnknown();
+    return process;
+  }
+
+  #refuse(request: IncomingMessage, socket: Duplex, error: unknown): void {
+    const { settings, observer } = this.#core;
+    const refusal = refusalOf(error);
+    if (refusal !== error) observer.failed(error);
+    const from = { remoteAddress: clientAddress(request, settings.trustProxy), target: shown(request.url) };
+    observer.refused(refusal, from);
+    const { status, headers, body } = refusalAnswer(refusal);
+    const length = String(Buffer.byteLength(body));
+    const all = { ...wireHeaders, ...headers, connection: "close", "content-length": length };
+    const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+    // Read on, so that the client's close is seen; and an end to it in any case.
+    socket.resume();
+    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n${body}`);
+    const cancel = settings.clock.after(REFUSED_MS_MAX, () => socket.destroy());
+    socket.once("close", cancel);
+  }
+}
+
+/** The admission token in the list of subprotocols, if our own subprotocol is there too. */
+function namedAdmission({ headers }: IncomingMessage): string | undefined {
+  const names = (headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
+  const tokens = names.filter((name) => name.startsWith(ADMISSION_PREFIX));
+  if (!names.includes(SUBPROTOCOL) || tokens.length !== 1) return undefined;
+  return tokens[0]?.slice(ADMISSION_PREFIX.length);
+}

@@ -1,0 +1,386 @@
+/**
+ * The session core: a conversation that survives its links, without I/O.
+ *
+ * Method grammar (after quinn and str0m): `receive*`, `attach`, `link*`, `close`, `fail`, `handleTimeout` are inputs and
+ * take `now`; {@link Session.poll} gives the outputs they caused, until it is empty; {@link Session.nextTimeout} says
+ * when {@link Session.handleTimeout} wants to be called. `flush` ends a turn: what was queued becomes batches.
+ *
+ * Exactly once, in order: batches are numbered, kept until acknowledged, sent again on the next link, and dropped by
+ * the receiver when it has them already. Only frames of the one attached link count; all others are ignored (D11).
+ */
+import { DuowireError, isErrorCode, protocolError } from "../base/errors.js";
+import { joinOctets } from "../base/octets.js";
+import type { AccessFrame, AttachFields, AttachFrame, CloseFrame, WelcomeFrame } from "../frame/control.js";
+import { encodeFrame, type Frame } from "../frame/frame.js";
+import {
+  type AnnouncedLimits,
+  defaultLimits,
+  EARLY_BYTES_MAX,
+  WINDOW_RESERVE_BYTES,
+  WIRE_VERSION,
+} from "../frame/limits.js";
+import { Attachment } from "./attachment.js";
+import { attachFrame, closeFrame, type Standing, welcomeFrame } from "./handshake.js";
+import { Inbox } from "./inbox.js";
+import { Outbox } from "./outbox.js";
+import { Outgoing } from "./outgoing.js";
+import type { AttachProof, LinkNumber, SessionOptions, SessionOutput, WelcomeExtras } from "./outputs.js";
+import { SessionClock } from "./session-clock.js";
+import { type SessionInput, type SessionState, sessionTable } from "./states.js";
+import { type AcceptedAttach, judgeAttach, type Verdict } from "./takeover.js";
+import { SessionTimers } from "./timers.js";
+
+/** The state of one session at one of its ends. */
+export class Session {
+  readonly outgoing: Outgoing;
+  state: SessionState = "fresh";
+  /** Why the session is closed. */
+  reason: DuowireError | undefined;
+  private readonly outbox = new Outbox();
+  private readonly inbox: Inbox;
+  private readonly timers: SessionTimers;
+  private readonly outputs: SessionOutput[] = [];
+  private readonly clock: SessionClock;
+  private readonly attached = new Attachment(this.outputs);
+  private accepted: AcceptedAttach | undefined;
+  private attachNumber = 0;
+  private peerLimits: AnnouncedLimits = defaultLimits;
+  private ackedReceived = 0;
+
+  constructor(
+    private readonly options: SessionOptions,
+    now: number,
+  ) {
+    this.clock = new SessionClock(now);
+    this.outgoing = new Outgoing(options.queueBytesMax, defaultLimits);
+    this.inbox = new Inbox(options.limits);
+    this.timers = new SessionTimers(options, now);
+  }
+
+  /** This side's session clock and its guess of the far side's (D14). */
+  get clocks(): Pick<SessionClock, "localMs" | "peerMs"> {
+    return this.clock;
+  }
+
+  /** The link that is attached, or is being attached, if any. */
+  get attachedLink(): LinkNumber | undefined {
+    return this.attached.link;
+  }
+
+  /** A link is attached, the attach has been answered, it takes more, and it is not suspect. */
+  get isHealthy(): boolean {
+    return this.attached.isWritable && this.attached.welcomed && !this.timers.suspected;
+  }
+
+  /** The round-trip time as measured by pings and attaches; undefined before the first. */
+  get roundTripMs(): number | undefined {
+    return this.timers.roundTripMs;
+  }
+
+  /** For observers: octets kept for replay, and batches that came twice and were dropped. */
+  get figures(): { readonly unackedBytes: number; readonly duplicates: number } {
+    return { unackedBytes: this.outbox.unackedBytes, duplicates: this.inbox.duplicates };
+  }
+
+  /** Something is expected of the far side that the core cannot see (an answer to a call): look closer at the path. */
+  setBusy(busy: boolean): void {
+    this.timers.busy = busy;
+  }
+
+  /**
+   * Client: attaches over `link`, which is open. An older link is closed. Everything that is not acknowledged follows
+   * at once, without waiting for the answer.
+   */
+  attach(link: LinkNumber, proof: AttachProof, incarnation: Uint8Array, ahead: Uint8Array | undefined, now: number) {
+    if (this.state === "closed") return this.attached.drop(link, "the session is closed");
+    this.attached.replace(link, false);
+    this.attachNumber += 1;
+    this.attached.queue(attachFrame(proof, incarnation, this.attachNumber, this.standing(ahead, now)));
+    this.ackedReceived = this.inbox.received;
+    this.replay();
+    this.timers.attachSent(now);
+  }
+
+  /**
+   * Client: the octets that end the session in one write, over a link that the core never hears of: an attach and
+   * CLOSE. For a page that is leaving; what has not been acknowledged is given up.
+   */
+  farewell(proof: AttachProof, incarnation: Uint8Array, reason: DuowireError, now: number): Uint8Array {
+    this.attachNumber += 1;
+    const attach = attachFrame(proof, incarnation, this.attachNumber, this.standing(undefined, now));
+    this.fail(reason);
+    return joinOctets([attach, closeFrame(reason, 0)]);
+  }
+
+  /** Client: nothing more can be sent on the link of the last {@link attach}; call it after the flush. */
+  endWrite(): void {
+    this.attached.ended = true;
+  }
+
+  /**
+   * Server: an ATTACH or ACCESS that has proved itself came over `link`. Applies the verdict: `first` and `takeover`
+   * make this the session's link; `stale` refuses the link; `supersede` changes nothing here: the owner ends this
+   * conversation and begins another one.
+   */
+  receiveAttach(
+    link: LinkNumber,
+    attach: AttachFrame | AccessFrame,
+    extras: WelcomeExtras,
+    ahead: Uint8Array | undefined,
+    now: number,
+  ): Verdict {
+    const verdict = judgeAttach(this.accepted, attach, attach.type === "access");
+    if (verdict === "supersede" || this.state === "closed") return verdict;
+    if (verdict === "stale") {
+      this.attached.refuse(link, "attach_stale", "a newer attach of this client was here first");
+      return verdict;
+    }
+    try {
+      this.outbox.acknowledge(attach.received);
+    } catch (error) {
+      this.attached.refuse(link, "protocol_error", (error as Error).message);
+      return verdict;
+    }
+    this.attached.replace(link, true);
+    this.accepted = attach;
+    this.ackedReceived = this.inbox.received;
+    this.attached.queue(welcomeFrame(attach.attach, this.options.leaseMs, this.standing(ahead, now), extras));
+    this.timers.received(now);
+    this.learn(attach, now);
+    this.apply("attached");
+    this.replay();
+    return verdict;
+  }
+
+  /** A frame came over `link`. Frames of any link but the attached one are ignored. */
+  receive(link: LinkNumber, frame: Frame, now: number): void {
+    if (link !== this.attached.link || this.state === "closed") return;
+    this.timers.received(now);
+    try {
+      this.receiveFrame(link, frame, now);
+    } catch (error) {
+      if (error instanceof DuowireError) this.fail(error);
+      else throw error;
+    }
+  }
+
+  /** The link died. Only the attached one matters. */
+  linkClosed(link: LinkNumber): void {
+    if (link !== this.attached.link) return;
+    this.attached.lost();
+    this.timers.linkLost();
+    this.apply("link_lost");
+  }
+
+  /** Ends the session in good order: what was queued and fits leaves first, then CLOSE; waits `closeMs` at most. */
+  close(reason: DuowireError, now: number): void {
+    if (this.state === "closed" || this.state === "closing") return;
+    this.flush(now);
+    this.reason = reason;
+    this.timers.closeAsked(now);
+    this.apply("close_asked");
+  }
+
+  /** Ends the session at once; the far side is told if a link is there. */
+  fail(reason: DuowireError): void {
+    if (this.state === "closed") return;
+    this.reason = reason;
+    this.tellClose();
+    this.apply("failed");
+  }
+
+  /** Sends urgent messages now, although the window may be full; at most {@link urgentRoom} octets. */
+  sendUrgent(messages: Uint8Array, now: number): void {
+    this.attached.queue(this.outbox.push({ kind: "whole", octets: messages }, this.clock.localMs(now)));
+    this.timers.sent(now);
+  }
+
+  /** Octets that {@link sendUrgent} takes now: the window, and a reserve beyond it (D9). */
+  urgentRoom(): number {
+    if (!this.canSend()) return 0;
+    return Math.max(0, this.roomBytes() + WINDOW_RESERVE_BYTES);
+  }
+
+  /** The end of a turn: what is queued becomes batches as far as the window goes, and one write. */
+  flush(now: number): void {
+    if (this.canSend()) {
+      for (;;) {
+        const room = this.roomBytes();
+        const content = room > 0 ? this.outgoing.next(room) : undefined;
+        if (content === undefined) break;
+        this.attached.queue(this.outbox.push(content, this.clock.localMs(now)));
+        this.timers.sent(now);
+      }
+    }
+    this.acknowledge(now);
+    this.attached.emit();
+  }
+
+  /** When {@link handleTimeout} wants to be called; Infinity for never. */
+  nextTimeout(): number {
+    return this.state === "closed" ? Number.POSITIVE_INFINITY : this.timers.next(this.state, this.waits());
+  }
+
+  /** Does whatever is due. */
+  handleTimeout(now: number): void {
+    if (this.state === "closed") return;
+    for (const due of this.timers.due(this.state, this.waits(), now)) {
+      if (due === "lease") this.end("lease_over", this.leaseReason());
+      else if (due === "close") this.apply("close_waited");
+      else if (due === "suspect") this.outputs.push({ type: "suspect" });
+      else if (due === "heartbeat") this.sendPing(now);
+    }
+  }
+
+  /** Sends a PING: the answer tells the round-trip time and that the path is alive. */
+  sendPing(now: number): void {
+    if (!this.attached.isWritable) return;
+    this.attached.queue(encodeFrame({ type: "ping", octets: this.timers.pingSent(now) }));
+  }
+
+  /** The next thing that is to be done; undefined when there is nothing. */
+  poll(): SessionOutput | undefined {
+    return this.outputs.shift();
+  }
+
+  private receiveFrame(link: LinkNumber, frame: Frame, now: number): void {
+    if (!this.attached.welcomed && !EXPECTED_BEFORE_WELCOME.has(frame.type))
+      throw protocolError(`${frame.type} before welcome`);
+    switch (frame.type) {
+      case "batch":
+      case "fragment":
+        this.clock.stated(frame.clockMs, now);
+        return this.receiveBatch(frame, now);
+      case "ack":
+        if (this.outbox.acknowledge(frame.sequence)) this.timers.progressed(now, this.outbox.unackedBytes > 0);
+        return;
+      case "ping":
+        return this.attached.queue(encodeFrame({ type: "pong", octets: frame.octets.slice() }));
+      case "pong":
+        return this.timers.pongCame(frame.octets, now);
+      case "welcome":
+        return this.receiveWelcome(link, frame, now);
+      case "refused":
+        this.outputs.push({ type: "refused", refusal: frame, link });
+        return this.linkClosed(link);
+      case "close":
+        return this.receiveClose(frame);
+      case "closed":
+        return this.apply("close_confirmed");
+      default:
+        throw protocolError(`${frame.type} inside a session`);
+    }
+  }
+
+  private receiveBatch(frame: Extract<Frame, { type: "batch" | "fragment" }>, now: number): void {
+    const messages = this.inbox.take(frame);
+    this.timers.ackOwed(now, this.inbox.unackedBytes >= this.options.limits.windowBytes / 4);
+    if (messages !== undefined) this.outputs.push({ type: "deliver", messages });
+  }
+
+  private receiveWelcome(link: LinkNumber, welcome: WelcomeFrame, now: number): void {
+    if (this.options.side === "server") throw protocolError("a client said welcome");
+    if (this.attached.welcomed) throw protocolError("welcome came twice");
+    if (welcome.attach !== this.attachNumber) throw protocolError(`welcome to attach ${welcome.attach}`);
+    if (welcome.version !== WIRE_VERSION) throw new DuowireError("version_unsupported");
+    this.outbox.acknowledge(welcome.received);
+    this.attached.welcomed = true;
+    this.timers.welcomed(now, welcome.leaseMs, this.outbox.unackedBytes > 0);
+    this.learn(welcome, now);
+    this.outputs.push({ type: "welcomed", welcome, link });
+    this.apply("attached");
+  }
+
+  private receiveClose(frame: CloseFrame): void {
+    if (frame.last > this.inbox.received) throw protocolError("close overtook data");
+    const code = isErrorCode(frame.code) ? frame.code : "closed";
+    this.end("close_told", new DuowireError(code, frame.message, { side: "remote" }));
+  }
+
+  /** What the far side stated with its attach or welcome. */
+  private learn(stated: Pick<AttachFields, "limits" | "clockMs" | "ahead">, now: number): void {
+    this.clock.stated(stated.clockMs, now);
+    this.peerLimits = stated.limits;
+    this.outgoing.setLimits(stated.limits);
+    this.outputs.push({ type: "limits", limits: stated.limits });
+    if (stated.ahead !== undefined) this.outputs.push({ type: "ahead", messages: stated.ahead });
+  }
+
+  private standing(ahead: Uint8Array | undefined, now: number): Standing {
+    const clockMs = this.clock.localMs(now);
+    return { received: this.inbox.received, clockMs, limits: this.options.limits, ...(ahead && { ahead }) };
+  }
+
+  private replay(): void {
+    for (const frame of this.outbox.replay()) this.attached.queue(frame);
+    if (this.state === "closing") this.tellClose();
+  }
+
+  private acknowledge(now: number): void {
+    if (this.inbox.received === this.ackedReceived || !this.attached.isWritable) return;
+    if (!this.attached.hasPending && !this.timers.ackIsDue(now)) return;
+    this.attached.queue(encodeFrame({ type: "ack", sequence: this.inbox.received }));
+    this.ackedReceived = this.inbox.received;
+    this.inbox.unackedBytes = 0;
+    this.timers.ackSent();
+  }
+
+  /** How long the next batch's messages may be; negative when the window is overdrawn by the reserve. */
+  private roomBytes(): number {
+    const windowBytes = this.state === "fresh" ? EARLY_BYTES_MAX : this.peerLimits.windowBytes;
+    return windowBytes - this.outbox.unackedBytes - HEAD_BYTES;
+  }
+
+  /** Batches may be made: a link takes them, and the session is not about to end. */
+  private canSend(): boolean {
+    return this.attached.isWritable && this.state !== "closing" && this.state !== "closed";
+  }
+
+  /** Whether anything is on its way that the far side must answer. */
+  private waits(): boolean {
+    const { link, welcomed } = this.attached;
+    return link !== undefined && (this.outbox.unackedBytes > 0 || !welcomed || this.timers.pingIsOut);
+  }
+
+  private leaseReason(): DuowireError {
+    const unanswered = this.options.side === "client" ? "connect_timeout" : "attach_timeout";
+    return new DuowireError(this.state === "fresh" ? unanswered : "lease_expired", undefined, { side: "local" });
+  }
+
+  /** The first reason stays: a session that is closing was closed by its owner, whatever comes then. */
+  private end(input: SessionInput, reason: DuowireError): void {
+    this.reason ??= reason;
+    this.apply(input);
+  }
+
+  /** The only place where the state changes. */
+  private apply(input: SessionInput): void {
+    const before = this.state;
+    const { next, actions } = sessionTable[before][input];
+    if (actions.includes("violation")) throw protocolError(`${input} in state ${before}`);
+    if (actions.includes("confirm_close")) this.attached.queue(encodeFrame({ type: "closed" }));
+    this.state = next;
+    if (actions.includes("tell_close")) this.tellClose();
+    if (actions.includes("settle")) this.settle();
+    else if (next !== before) this.outputs.push({ type: "state", state: next });
+  }
+
+  /** Everything is over: what is pending leaves, the link is dropped, memory is given back. */
+  private settle(): void {
+    this.attached.finish(this.reason?.code ?? "closed");
+    this.outgoing.clear();
+    this.outbox.clear();
+    this.inbox.clear();
+    this.outputs.push({ type: "state", state: "closed", ...(this.reason && { reason: this.reason }) });
+  }
+
+  private tellClose(): void {
+    if (!this.attached.isWritable || this.reason === undefined) return;
+    this.attached.queue(closeFrame(this.reason, this.outbox.last));
+  }
+}
+
+/** The most that a batch's frame has before its messages: head, sequence, clock, and a fragment's two numbers. */
+const HEAD_BYTES = 4 + 4 * 8;
+
+const EXPECTED_BEFORE_WELCOME: ReadonlySet<Frame["type"]> = new Set(["welcome", "refused", "ping", "pong", "close"]);

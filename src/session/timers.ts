@@ -1,0 +1,176 @@
+/**
+ * Every time limit of a session in one place: acknowledgement, suspicion, heartbeat, lease, close. No timer runs here;
+ * the driver keeps one, for the earliest.
+ */
+import { OctetWriter, sameOctets } from "../base/octets.js";
+import type { SessionState } from "./states.js";
+
+/** An acknowledgement waits this long for a batch to travel with. */
+export const ACK_DELAY_MS = 20;
+/** A path is suspect after this long without acknowledgement, or after four round trips if that is longer (D12). */
+export const SUSPECT_MS_MIN = 1_000;
+const SUSPECT_ROUND_TRIPS = 4;
+/** An idle client looks whether the path is alive this often; one that waits for an answer, more often (G4). */
+export const HEARTBEAT_IDLE_MS = 15_000;
+export const HEARTBEAT_BUSY_MS = 1_000;
+/** The server gives up this much later than its client, so that the client knows first (D13). */
+export const SERVER_PATIENCE_MS = 10_000;
+/** How much of a new sample goes into the round-trip time. */
+const ROUND_TRIP_GAIN = 0.25;
+
+/** What is due. An acknowledgement is not listed: the flush that follows every timeout sends it. */
+export type Due = "lease" | "close" | "suspect" | "heartbeat" | "ack";
+
+/** The limits that a session is made with. */
+export interface TimerOptions {
+  readonly side: "client" | "server";
+  readonly leaseMs: number;
+  readonly freshMs: number;
+  readonly closeMs: number;
+}
+
+/** When what happened last, and what follows from it. */
+export class SessionTimers {
+  /** The far side owes something that the core cannot see. */
+  busy = false;
+  roundTripMs: number | undefined;
+  /** The path has been reported as suspect, and nothing has come of it yet. */
+  suspected = false;
+  private leaseMs: number;
+  private lastReceivedAt: number;
+  /** Since when something is on its way without any progress. */
+  private waitingSince: number | undefined;
+  private attachSentAt: number | undefined;
+  private ackDueAt: number | undefined;
+  private pingSentAt: number | undefined;
+  private pingCount = 0;
+  private closeAt: number | undefined;
+
+  constructor(
+    private readonly options: TimerOptions,
+    private readonly startedAt: number,
+  ) {
+    this.leaseMs = options.leaseMs;
+    this.lastReceivedAt = startedAt;
+  }
+
+  get pingIsOut(): boolean {
+    return this.pingSentAt !== undefined;
+  }
+
+  received(now: number): void {
+    this.lastReceivedAt = now;
+  }
+
+  sent(now: number): void {
+    this.waitingSince ??= now;
+  }
+
+  /** Something of what was on its way has arrived; `more` says whether there is still something. */
+  progressed(now: number, more: boolean): void {
+    this.waitingSince = more || this.pingIsOut ? now : undefined;
+    this.suspected = false;
+  }
+
+  attachSent(now: number): void {
+    this.linkLost();
+    this.attachSentAt = this.waitingSince = now;
+  }
+
+  welcomed(now: number, leaseMs: number, more: boolean): void {
+    if (this.attachSentAt !== undefined) this.sampleRoundTrip(now - this.attachSentAt);
+    this.attachSentAt = undefined;
+    this.leaseMs = leaseMs;
+    this.progressed(now, more);
+  }
+
+  /** What concerned the lost link is void. */
+  linkLost(): void {
+    this.waitingSince = this.attachSentAt = this.pingSentAt = this.ackDueAt = undefined;
+    this.suspected = false;
+  }
+
+  /** The octets of a PING that is sent now. */
+  pingSent(now: number): Uint8Array {
+    this.pingCount += 1;
+    this.pingSentAt = now;
+    this.sent(now);
+    return this.pingOctets();
+  }
+
+  pongCame(octets: Uint8Array, now: number): void {
+    if (this.pingSentAt === undefined || !sameOctets(octets, this.pingOctets())) return;
+    this.sampleRoundTrip(now - this.pingSentAt);
+    this.pingSentAt = undefined;
+    this.progressed(now, false);
+  }
+
+  ackOwed(now: number, atOnce: boolean): void {
+    if (atOnce) this.ackDueAt = now;
+    else this.ackDueAt ??= now + ACK_DELAY_MS;
+  }
+
+  ackSent(): void {
+    this.ackDueAt = undefined;
+  }
+
+  ackIsDue(now: number): boolean {
+    return this.ackDueAt !== undefined && this.ackDueAt <= now;
+  }
+
+  closeAsked(now: number): void {
+    this.closeAt = now + this.options.closeMs;
+  }
+
+  /** The earliest moment at which something is due. `waits`: something is on its way that must be answered. */
+  next(state: SessionState, waits: boolean): number {
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const [, at] of this.table(state, waits)) if (at !== undefined && at < earliest) earliest = at;
+    return earliest;
+  }
+
+  /** What is due now, each once. */
+  due(state: SessionState, waits: boolean, now: number): Due[] {
+    const due = this.table(state, waits).filter(([, at]) => at !== undefined && at <= now);
+    const names = due.map(([name]) => name);
+    if (names.includes("suspect")) this.suspected = true;
+    return names.includes("lease") ? ["lease"] : names;
+  }
+
+  /** Each limit that runs in this state, and when it ends. */
+  private table(state: SessionState, waits: boolean): [Due, number | undefined][] {
+    const client = this.options.side === "client";
+    return [
+      ["lease", this.leaseEnd(state)],
+      ["close", state === "closing" ? this.closeAt : undefined],
+      ["ack", this.ackDueAt],
+      ["suspect", client && waits && !this.suspected ? this.suspectAt() : undefined],
+      ["heartbeat", client && state === "open" && !waits ? this.heartbeatAt() : undefined],
+    ];
+  }
+
+  private leaseEnd(state: SessionState): number {
+    if (state === "fresh") return this.startedAt + this.options.freshMs;
+    return this.lastReceivedAt + this.leaseMs + (this.options.side === "server" ? SERVER_PATIENCE_MS : 0);
+  }
+
+  private suspectAt(): number | undefined {
+    if (this.waitingSince === undefined) return undefined;
+    return this.waitingSince + Math.max(SUSPECT_MS_MIN, SUSPECT_ROUND_TRIPS * (this.roundTripMs ?? 0));
+  }
+
+  private heartbeatAt(): number {
+    return this.lastReceivedAt + (this.busy ? HEARTBEAT_BUSY_MS : HEARTBEAT_IDLE_MS);
+  }
+
+  private sampleRoundTrip(sample: number): void {
+    const before = this.roundTripMs ?? sample;
+    this.roundTripMs = before + (sample - before) * ROUND_TRIP_GAIN;
+  }
+
+  private pingOctets(): Uint8Array {
+    const writer = new OctetWriter(4);
+    writer.u32(this.pingCount);
+    return writer.take();
+  }
+}
