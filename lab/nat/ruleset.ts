@@ -71,7 +71,7 @@ export function throughRules(router: Router, old: OldConnections): string {
     // Out of nowhere: no mapping, and none can be made. A home router is silent about it.
     "ct state invalid drop",
     // From outside nobody begins anything, but for the port that is forwarded.
-    `iifname "${WAN}" ct state new ${router.forwards ? "ct status != dnat " : ""}drop`,
+    `iifname "${WAN}" ct state new ${router.forwards ? "ct status & dnat == 0 " : ""}drop`,
   ];
   return rules.map((rule) => `    ${rule}`).join("\n");
 }

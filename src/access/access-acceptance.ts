@@ -6,7 +6,7 @@ import { DuowireError } from "../base/errors.js";
 
 /** What a first access asks for. */
 export interface AccessRequest {
-  /** 128 random bits of the client as hex: a repeat of one access carries the same (D1). Without it, none is a repeat. */
+  /** 128 random bits of the client as hex, the same in a repeat of one access (D1); without it none is a repeat. */
   readonly nonce: string | undefined;
   /** The service that is asked for; undefined means the only one. */
   readonly service: string | undefined;
@@ -36,8 +36,6 @@ export interface AcceptanceLimits {
   readonly sessionsMax: number;
   /** Communication processes from one source address that were never attached to. */
   readonly waitingPerSourceMax: number;
-  /** How long a process waits for its first attach; what a refused source is asked to wait. */
-  readonly attachDeadlineMs: number;
 }
 
 /** What becomes of an access. */
@@ -46,7 +44,10 @@ export type AccessDecision =
   | { readonly kind: "repeat"; readonly id: string }
   | { readonly kind: "refuse"; readonly error: DuowireError };
 
+/** Sessions last: a full server stays full for a while. */
 const BUSY_RETRY_MS = 5_000;
+/** Waiting ones attach or end soon. */
+const WAITING_RETRY_MS = 1_000;
 
 /** Decides about one access. Allocates nothing for one that it refuses. */
 export function decideAccess(request: AccessRequest, state: AcceptanceState, limits: AcceptanceLimits): AccessDecision {
@@ -59,7 +60,7 @@ export function decideAccess(request: AccessRequest, state: AcceptanceState, lim
   if (service === undefined) return refuse("unknown_service", serviceMessage(request.service));
   if (state.waitingFromSource >= limits.waitingPerSourceMax) {
     const most = `${limits.waitingPerSourceMax} accesses from this source wait to be attached to`;
-    return refuse("too_many_requests", most, limits.attachDeadlineMs);
+    return refuse("too_many_requests", most, WAITING_RETRY_MS);
   }
   if (state.sessions >= limits.sessionsMax) return refuse("server_busy", undefined, BUSY_RETRY_MS);
   return { kind: "generate", service };

@@ -10,7 +10,7 @@ import { isIdentification } from "./connection-address.js";
 
 /**
  * Whose an identification is, as far as it tells by itself: `mine-maybe` has the form of ours (the live list knows the
- * rest), `other-node` names another node, `malformed` begins like ours and is none, `foreign` has nothing to do with us.
+ * rest), `other-node` names another node, `malformed` begins like ours and is none, `foreign` is nothing of ours.
  */
 export type IdOwner = "mine-maybe" | "other-node" | "malformed" | "foreign";
 

@@ -19,7 +19,7 @@ export function encodeBase64url(octets: Uint8Array): string {
   return bits === 0 ? text : text + ALPHABET[(held << (6 - bits)) & 63];
 }
 
-/** The `bytes` octets that `text` stands for; undefined unless it is exactly what {@link encodeBase64url} makes of them. */
+/** The `bytes` octets that `text` stands for; undefined unless it is what {@link encodeBase64url} makes of them. */
 export function decodeBase64url(text: string, bytes: number): Uint8Array | undefined {
   if (text.length !== Math.ceil((bytes * 4) / 3)) return undefined;
   const octets = new Uint8Array(bytes);

@@ -6,6 +6,7 @@
 import type { Clock, RandomOctets } from "../base/clock.js";
 import type { DuowireError } from "../base/errors.js";
 import type { AccessFrame } from "../frame/control.js";
+import type { AnnouncedLimits } from "../frame/limits.js";
 import type { Link, LinkKind } from "../frame/link.js";
 import type { Secrets } from "./secrets.js";
 
@@ -36,6 +37,8 @@ export interface Access {
 export interface CommunicationProcess {
   readonly access: Access;
   readonly state: ProcessState;
+  /** The stub of what the client exposes: a way to it from outside of its service (D25). */
+  readonly client: unknown;
   /** The link that is attached now, if any. */
   readonly linkKind: LinkKind | undefined;
   /**
@@ -63,6 +66,21 @@ export interface ProcessGrounds {
   readonly links: readonly string[];
   readonly clock: Clock;
   readonly random: RandomOctets;
+  /** What each process takes of its client. */
+  readonly limits: AnnouncedLimits;
+  /** Octets of calls that wait while the client cannot take them. */
+  readonly queueBytesMax: number;
+  readonly observer: ProcessObserver;
+}
+
+/** Whom a process tells of what happens in it. None of these may throw. */
+export interface ProcessObserver {
+  /** A method of the service threw, or returned what cannot be sent; `error` is the original, with its stack (D24). */
+  serviceError(access: Access, method: string, error: unknown): void;
+  /** A call of the client failed, and the service did not look (D16). */
+  callFailed(access: Access, method: string, error: unknown): void;
+  /** A bug of the library's: the process it happened in has been ended. */
+  bug(access: Access, error: unknown): void;
 }
 
 /** Makes communication processes of one service; rejects with a DuowireError such as `service_failed`. */

@@ -21,7 +21,7 @@ const defaultPorts: Record<AddressScheme, number> = { http: 80, https: 443 };
 const EXPECTED = "expected an address such as http://host:9000/WAO";
 const IDENTIFICATION = /^[A-Za-z0-9._~-]{1,256}$/;
 /** Scheme, authority, path, query, fragment: each part is what the next delimiter leaves, so nothing backtracks. */
-const ADDRESS = /^([A-Za-z]+):\/\/([^/?#]*)([^?#]*)(\?[^#]*)?(?:#.*)?$/;
+const ADDRESS = /^([A-Za-z]+):\/\/([^/?#]+)([^?#]*)(\?[^#]*)?(?:#.*)?$/;
 const UNWRITABLE = /[\p{Cc}\s\\]/u;
 
 /**
@@ -50,8 +50,8 @@ export class ConnectionAddress {
   ) {}
 
   /**
-   * Reads an address as a person or a program writes it: `http://h:9000/WAO`, the source's spelling `http://h/WAO:9000`,
-   * without a port, without an identification, behind a path prefix. `ws` and `wss` stand for `http` and `https`. A
+   * Reads an address as a person or a program writes it: `http://h:9000/WAO`, the source's `http://h/WAO:9000`, without
+   * a port, without an identification, behind a path prefix. `ws` and `wss` stand for `http` and `https`. A
    * trailing slash and a fragment are dropped. Throws `bad_address`, which says what was found and what is expected.
    */
   static parse(address: string | URL): ConnectionAddress {

@@ -20,7 +20,7 @@ export interface Notification {
   readonly limits: AnnouncedLimits;
 }
 
-/** The head of every answer of the wire: nobody keeps it, nobody guesses what it is, nobody learns where it came from. */
+/** The head of every answer of the wire: nobody keeps it, nobody guesses its type, nobody learns where it came from. */
 export const wireHeaders: Readonly<Record<string, string>> = {
   "cache-control": "no-store",
   "x-content-type-options": "nosniff",

@@ -16,7 +16,7 @@ export interface Secrets {
   /** The value of the cookie that opens the hypertext of `id`: not the key, and nothing follows from it (D26). */
   doorToken(id: string): string;
   doorTokenFits(id: string, token: string): boolean;
-  /** `path` (below the address, with its query) with a signature that lets one method in until `expiresMs` (wall time). */
+  /** `path` (below the address, with its query), signed: it lets one method in until `expiresMs` (wall time). */
   signPath(id: string, method: string, path: string, expiresMs: number): string;
   /** The path that was signed, without its signature; undefined when it is not genuine or its time is over. */
   signedPath(id: string, method: string, path: string, wallMs: number): string | undefined;

@@ -246,12 +246,15 @@ export class Decoder {
   protected reader!: OctetReader;
   private depth = 0;
   private left = 0;
+  /** The depth at which the innermost open extension stands. */
+  private extensionDepth = -1;
 
   /** Reads one value and leaves the reader behind it. */
   decode(reader: OctetReader): unknown {
     this.reader = reader;
     this.depth = 0;
     this.left = COUNT_MAX;
+    this.extensionDepth = -1;
     return this.read();
   }
 
@@ -335,11 +338,15 @@ export class Decoder {
   }
 
   private extended(length: number): unknown {
-    const { reader } = this;
+    const { reader, depth, extensionDepth } = this;
     const type = reader.i8();
     const end = reader.offset + length;
     if (length > reader.remaining) malformed("an extension beyond the end");
+    // No body is an extension itself: without this check nothing would bound how deep they nest.
+    if (depth === extensionDepth) malformed("an extension right inside an extension");
+    this.extensionDepth = depth;
     const value = this.extension(type, length);
+    this.extensionDepth = extensionDepth;
     if (reader.offset !== end) malformed(`extension ${type} with a body of another length`);
     return value;
   }

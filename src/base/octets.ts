@@ -54,7 +54,8 @@ export class OctetWriter {
   }
 
   u16(value: number): void {
-    this.view.setUint16(this.reserve(2), value);
+    const offset = this.reserve(2); // before `view` is read: reserving may replace it
+    this.view.setUint16(offset, value);
   }
 
   u24(value: number): void {
@@ -64,7 +65,8 @@ export class OctetWriter {
   }
 
   u32(value: number): void {
-    this.view.setUint32(this.reserve(4), value);
+    const offset = this.reserve(4);
+    this.view.setUint32(offset, value);
   }
 
   /** An unsigned number of up to 2^53 - 1 in eight octets. */
@@ -75,7 +77,8 @@ export class OctetWriter {
   }
 
   f64(value: number): void {
-    this.view.setFloat64(this.reserve(8), value);
+    const offset = this.reserve(8);
+    this.view.setFloat64(offset, value);
   }
 
   varint(value: number): void {
@@ -90,7 +93,8 @@ export class OctetWriter {
   }
 
   octets(value: Uint8Array): void {
-    this.buffer.set(value, this.reserve(value.length));
+    const offset = this.reserve(value.length);
+    this.buffer.set(value, offset);
   }
 
   /** Writes `value` as UTF-8 and returns how many octets that took. A lone surrogate becomes U+FFFD. */

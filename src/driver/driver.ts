@@ -106,6 +106,8 @@ export class Driver {
   receiveAttach(link: LinkNumber, attach: AttachFrame | AccessFrame, extras: WelcomeExtras): Verdict {
     const ahead = this.application.ahead(AHEAD_BYTES_MAX);
     const verdict = this.session.receiveAttach(link, attach, extras, ahead, this.clock.monotonicMs());
+    // The link belongs to the conversation that follows this one.
+    if (verdict === "supersede") this.links.delete(link);
     this.flush();
     return verdict;
   }

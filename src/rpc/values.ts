@@ -43,6 +43,8 @@ export const REGEXP_CHARS_MAX = 4096;
 export const ERRORS_DEPTH_MAX = 16;
 /** What an extension counts towards COUNT_MAX besides its body, but for undefined, dates and bigints. */
 export const EXTENSION_COUNT = 16;
+/** What an error counts on top of that: each captures a stack here. */
+export const ERROR_COUNT = 64;
 
 const DATE_MS_MAX = 8_640_000_000_000_000;
 const NANOSECONDS_PER_MS = 1_000_000;
@@ -213,6 +215,7 @@ export class ValueEncoder extends Encoder {
     const { writer, depth } = this;
     const { length } = writer;
     const entries = errorEntries(error, this.hooks.stacks);
+    this.charge(ERROR_COUNT);
     this.enter(2 * entries.length);
     this.errors++;
     let count = 0x80;
@@ -377,6 +380,7 @@ export class ValueDecoder extends Decoder {
   }
 
   private error(): unknown {
+    this.charge(ERROR_COUNT);
     this.errors++;
     const fields = (this.read() ?? 0) as ErrorFields;
     this.errors--;

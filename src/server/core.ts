@@ -4,7 +4,12 @@
  */
 import type { WebSocket } from "ws";
 import { type AccessRequest, decideAccess } from "../access/access-acceptance.js";
-import type { CommunicationProcess, ProcessGrounds, ProcessHost } from "../access/communication-process.js";
+import type {
+  CommunicationProcess,
+  ProcessGrounds,
+  ProcessHost,
+  ProcessObserver,
+} from "../access/communication-process.js";
 import { ProcessList } from "../access/process-generation.js";
 import type { Secrets } from "../access/secrets.js";
 import type { CancelTimer } from "../base/clock.js";
@@ -25,7 +30,7 @@ export interface ServerParts {
 }
 
 /** What is told to whoever listens to the server's events. */
-export interface ServerObserver {
+export interface ServerObserver extends ProcessObserver {
   generated(process: CommunicationProcess): void;
   ended(process: CommunicationProcess, reason: DuowireError): void;
   /** A request was refused, before there was a process for it or by its process. */
@@ -57,7 +62,9 @@ export class ServerCore {
     const { clock, random, leaseMs, attachDeadlineMs, limits } = settings;
     this.settings = settings;
     this.secrets = deriveSecrets(settings.secret);
-    this.grounds = { secrets: this.secrets, leaseMs, links: parts.links, clock, random };
+    const { sessionLimits, queueBytesMax } = settings;
+    const common = { leaseMs, links: parts.links, clock, random, limits: sessionLimits, queueBytesMax };
+    this.grounds = { ...common, secrets: this.secrets, observer };
     this.#hosts = new Map([...settings.services].map(([name, service]) => [name, hostOf(service, parts)]));
     this.processes = new ProcessList({
       now: () => clock.monotonicMs(),
@@ -85,7 +92,7 @@ export class ServerCore {
       known: processes.known(request.nonce),
       knownSinceMs: processes.knownSinceMs,
     };
-    const decision = decideAccess(request, state, { ...settings.limits, attachDeadlineMs: settings.attachDeadlineMs });
+    const decision = decideAccess(request, state, settings.limits);
     if (decision.kind === "refuse") throw decision.error;
     if (decision.kind === "repeat") return this.ready(decision.id);
     const id = settings.ids.next();

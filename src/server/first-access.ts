@@ -1,7 +1,6 @@
 /** The first access at the fixed address (source: S1 to S4), in both forms: with frames, and in JSON. */
 import { LocalAddress } from "../access/connection-address.js";
 import { notificationHeaders, notificationJson } from "../access/identification-notification.js";
-import { defaultLimits } from "../frame/limits.js";
 import { AccessLink } from "./access-link.js";
 import { clientAddress } from "./client-address.js";
 import { type Exchange, sendAnswer } from "./exchange.js";
@@ -30,8 +29,8 @@ export async function answerAccess(exchange: Exchange, query: string): Promise<v
     process.accept(new AccessLink(exchange, head, access.early), access.frame);
     return;
   }
-  const { leaseMs, links } = core.grounds;
-  const notification = { id, key, leaseMs, links, admission: secrets.admission(id, 0), limits: defaultLimits };
+  const { leaseMs, links, limits } = core.grounds;
+  const notification = { id, key, leaseMs, links, admission: secrets.admission(id, 0), limits };
   const headers = { ...notificationHeaders(id), "content-type": "application/json" };
   sendAnswer(exchange, 201, headers, notificationJson(notification));
 }

@@ -132,7 +132,7 @@ function readAccessFrames(body: Buffer): ReadAccess {
 function readJson(body: Buffer): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(body.toString());
-    return typeof value === "object" && value !== null ? { ...value } : undefined;
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : undefined;
   } catch {
     return undefined;
   }

@@ -11,7 +11,7 @@ import { badRequest, checkHead } from "./request-reading.js";
 import { type Place, placeOf } from "./request-target.js";
 import { answerAttach, answerEnd, answerUnknown } from "./sessions.js";
 
-/** Answers one exchange. `id`, `rest`: the identification and what follows it (a path, a query), as the place has them. */
+/** Answers one exchange. `id`, `rest`: the identification and the path or query after it, as the place has them. */
 type Handler = (exchange: Exchange, id: string, rest: string) => void | Promise<void>;
 
 /** Place, then method; `other` stands for every method without a row of its own. */

@@ -16,7 +16,10 @@ const listenAdvice: Readonly<Record<string, string>> = {
 };
 
 /** Listens at `options.address` with an HTTP server of its own; see `serve` of the public entry. */
-export async function serveWith(parts: ServerParts, options: ServerOptions): Promise<Server> {
+export async function serveWith<Service extends object>(
+  parts: ServerParts,
+  options: ServerOptions<Service>,
+): Promise<Server<Service>> {
   const settings = readSettings(options, true);
   const httpServer = createServer({
     headersTimeout: settings.limits.headTimeoutMs,
@@ -25,14 +28,18 @@ export async function serveWith(parts: ServerParts, options: ServerOptions): Pro
     connectionsCheckingInterval: Math.min(settings.limits.headTimeoutMs, 1_000),
   });
   httpServer.on("clientError", answerClientError);
-  const server = new Server(httpServer, settings, parts);
+  const server = new Server<Service>(httpServer, settings, parts);
   await listen(httpServer, settings);
   return server;
 }
 
 /** Takes its addresses from an HTTP server that the program has; see `attach` of the public entry. */
-export function attachWith(parts: ServerParts, httpServer: HttpServer, options: ServerOptions): Server {
-  return new Server(httpServer, readSettings(options, false), parts);
+export function attachWith<Service extends object>(
+  parts: ServerParts,
+  httpServer: HttpServer,
+  options: ServerOptions<Service>,
+): Server<Service> {
+  return new Server<Service>(httpServer, readSettings(options, false), parts);
 }
 
 function listen(httpServer: HttpServer, { address }: Settings): Promise<void> {

@@ -1,25 +1,41 @@
 /** A running server: its address, its sessions, its events and its end. */
 import type { Server as HttpServer } from "node:http";
+import type { Access } from "../access/communication-process.js";
 import { ConnectionAddress } from "../access/connection-address.js";
 import { DuowireError } from "../base/errors.js";
+import { typedEventTarget } from "../base/events.js";
 import { claimRequests } from "./claim.js";
 import { ServerCore, type ServerParts } from "./core.js";
 import { placeOf } from "./request-target.js";
 import { receiveRequest } from "./routes.js";
+import { ServiceWarnings } from "./service-warnings.js";
 import { type ServerSession, SessionList } from "./session-list.js";
 import type { Settings } from "./settings.js";
 import { UpgradeAcceptor } from "./upgrade.js";
 
 /** The events of a {@link Server}, by name. Each is a CustomEvent with this `detail`. */
-export interface ServerEvents {
+export interface ServerEvents<Service extends object = object> {
   /** A communication process was generated. */
-  session: { readonly session: ServerSession };
+  session: { readonly session: ServerSession<Service> };
   /** A communication process has ended. */
-  session_ended: { readonly session: ServerSession; readonly reason: DuowireError };
+  session_ended: { readonly session: ServerSession<Service>; readonly reason: DuowireError };
+  /** A method of a service threw; `error` is the original, with its stack. The client was told without it (D24). */
+  service_error: FailedCall<Service>;
+  /** A call of a client failed, and its service did not look at the outcome (D16). */
+  call_failed: FailedCall<Service>;
   /** A request was refused. `target` and the error's message are escaped: they are safe to print. */
   refused: { readonly error: DuowireError; readonly remoteAddress: string; readonly target: string };
   /** Something failed that is no refusal: a bug, or the code of `authorize` or of a service. */
   error: { readonly error: unknown };
+}
+
+/** A call that failed, and whose it was. */
+export interface FailedCall<Service extends object = object> {
+  /** Undefined while the session is not listed: its service was being made, or it has ended. */
+  readonly session: ServerSession<Service> | undefined;
+  readonly id: string;
+  readonly method: string;
+  readonly error: unknown;
 }
 
 /** What `close` takes. */
@@ -31,32 +47,19 @@ export interface CloseOptions {
 /** How long ending everything may take once the time to drain is over. */
 const END_MS_MAX = 1_000;
 
-/** An EventTarget that knows the names of its events and what each carries. */
-export interface ServerEventTarget extends EventTarget {
-  addEventListener<Name extends keyof ServerEvents>(
-    type: Name,
-    listener: (event: CustomEvent<ServerEvents[Name]>) => void,
-    options?: AddEventListenerOptions | boolean,
-  ): void;
-  addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: AddEventListenerOptions | boolean,
-  ): void;
-}
-
-// The platform's class, with the types of our events.
-const EventTargetOfServer = EventTarget as new () => ServerEventTarget;
-
 /** Made by `serve` and `attach`; events by `addEventListener`, see {@link ServerEvents}. */
-export class Server extends EventTargetOfServer {
+export class Server<Service extends object = object> extends typedEventTarget<ServerEvents>() {
   /** The sessions that live now. */
-  readonly sessions: SessionList;
+  readonly sessions: SessionList<Service>;
   readonly #core: ServerCore;
   readonly #httpServer: HttpServer;
   readonly #upgrades: UpgradeAcceptor;
   readonly #release: () => void;
+  readonly #warnings: ServiceWarnings;
   #closed: Promise<void> | undefined;
+
+  /** The events that somebody has asked for at some time. */
+  readonly #listened = new Set<string>();
 
   /** For `serve` and `attach`, which also decide whether the HTTP server is ours to close. */
   constructor(httpServer: HttpServer, settings: Settings, parts: ServerParts) {
@@ -67,8 +70,14 @@ export class Server extends EventTargetOfServer {
       ended: (process, reason) => this.#tell("session_ended", { session: this.sessions.of(process), reason }),
       refused: (error, from) => this.#tell("refused", { error, ...from }),
       failed: (error) => this.#tell("error", { error }),
+      bug: (_access, error) => this.#tell("error", { error }),
+      serviceError: (access, method, error) => this.#serviceError(access, method, error),
+      callFailed: ({ id }, method, error) => {
+        this.#tell("call_failed", { session: this.sessions.get(id), id, method, error });
+      },
     });
-    this.sessions = new SessionList(this.#core.processes);
+    this.#warnings = new ServiceWarnings(settings.clock);
+    this.sessions = new SessionList<Service>(this.#core.processes);
     this.#upgrades = new UpgradeAcceptor(this.#core);
     this.#release = claimRequests(httpServer, {
       isOurs: (request) => placeOf(request.url ?? "", settings).kind !== "foreign",
@@ -77,6 +86,15 @@ export class Server extends EventTargetOfServer {
     });
     if (httpServer.listening) this.#noteInterface();
     else httpServer.once("listening", () => this.#noteInterface());
+  }
+
+  override addEventListener(
+    type: string,
+    listener: ((event: never) => void) | EventListenerObject | null,
+    options?: AddEventListenerOptions | boolean,
+  ): void {
+    this.#listened.add(type);
+    super.addEventListener(type, listener as EventListener, options);
   }
 
   /**
@@ -150,6 +168,15 @@ export class Server extends EventTargetOfServer {
     if (listening === null || typeof listening === "string") return;
     const { address } = listening;
     this.#core.onLoopback = address.startsWith("127.") || address === "::1" || address.startsWith("::ffff:127.");
+  }
+
+  #serviceError(access: Access, method: string, error: unknown): void {
+    const { id, service } = access;
+    const detail = { session: this.sessions.get(id), id, method, error };
+    const { onError } = this.#core.settings;
+    if (onError !== undefined) onError(error, detail);
+    else if (!this.#listened.has("service_error")) this.#warnings.warn(service, method, error);
+    this.#tell("service_error", detail);
   }
 
   #tell<Name extends keyof ServerEvents>(type: Name, detail: ServerEvents[Name]): void {

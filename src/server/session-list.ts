@@ -3,9 +3,10 @@ import type { CommunicationProcess, ProcessState } from "../access/communication
 import type { ProcessList } from "../access/process-generation.js";
 import { DuowireError } from "../base/errors.js";
 import type { LinkKind } from "../frame/link.js";
+import type { RemoteClientOf } from "../rpc/types.js";
 
 /** One live session, seen from outside of its service. Its key is not here: nobody outside needs it. */
-export class ServerSession {
+export class ServerSession<Service extends object = object> {
   readonly #process: CommunicationProcess;
 
   constructor(process: CommunicationProcess) {
@@ -15,6 +16,11 @@ export class ServerSession {
   /** The identification in its address, such as `WAO.n1.k3J9…`. */
   get id(): string {
     return this.#process.access.id;
+  }
+
+  /** The client: call it from anywhere in the server's program. While it cannot be reached, calls wait. */
+  get client(): RemoteClientOf<Service> {
+    return this.#process.client as RemoteClientOf<Service>;
   }
 
   /** The name of its service; `default` when the server has only one. */
@@ -59,10 +65,10 @@ export class ServerSession {
 }
 
 /** The sessions that live now. Iterates in the order of their accesses. */
-export class SessionList {
+export class SessionList<Service extends object = object> {
   readonly #processes: ProcessList;
   /** One session object per process, so that a caller may compare and keep them. */
-  readonly #sessions = new WeakMap<CommunicationProcess, ServerSession>();
+  readonly #sessions = new WeakMap<CommunicationProcess, ServerSession<Service>>();
 
   constructor(processes: ProcessList) {
     this.#processes = processes;
@@ -73,18 +79,18 @@ export class SessionList {
     return this.#processes.size;
   }
 
-  *[Symbol.iterator](): Generator<ServerSession> {
+  *[Symbol.iterator](): Generator<ServerSession<Service>> {
     for (const process of this.#processes) yield this.of(process);
   }
 
   /** The session with this identification; undefined when there is none, or its process is still being made. */
-  get(id: string): ServerSession | undefined {
+  get(id: string): ServerSession<Service> | undefined {
     const process = this.#processes.get(id)?.process;
     return process && this.of(process);
   }
 
   /** The sessions of one principal, oldest first; looks through the whole list. */
-  find(principal: string): ServerSession[] {
+  find(principal: string): ServerSession<Service>[] {
     return [...this].filter((session) => session.principal === principal);
   }
 
@@ -94,10 +100,10 @@ export class SessionList {
   }
 
   /** The session of a process. */
-  of(process: CommunicationProcess): ServerSession {
+  of(process: CommunicationProcess): ServerSession<Service> {
     const known = this.#sessions.get(process);
     if (known !== undefined) return known;
-    const session = new ServerSession(process);
+    const session = new ServerSession<Service>(process);
     this.#sessions.set(process, session);
     return session;
   }

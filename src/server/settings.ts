@@ -4,11 +4,12 @@ import { type AddressGenerator, randomIds, sequentialIds } from "../access/addre
 import type { Access, ProcessHost } from "../access/communication-process.js";
 import { ConnectionAddress } from "../access/connection-address.js";
 import { type Clock, platformRandom, type RandomOctets, systemClock } from "../base/clock.js";
-import type { DuowireError as Refusal } from "../base/errors.js";
 import { DuowireError } from "../base/errors.js";
+import { type AnnouncedLimits, BATCH_BYTES_MAX, defaultLimits, leastLimits } from "../frame/limits.js";
+import type { FailedCall } from "./server.js";
 
 /** A class whose instances serve one client each; it runs in the server's own process. */
-export type ServiceClass = new (...args: never[]) => object;
+export type ServiceClass<Service extends object = object> = new () => Service;
 
 /** What `authorize` is asked about: the access before it has an identification and a key. */
 export type AskedAccess = Omit<Access, "id" | "key" | "principal">;
@@ -31,7 +32,7 @@ export interface ServerLimits {
 }
 
 /** What {@link serve} and {@link attach} take. */
-export interface ServerOptions {
+export interface ServerOptions<Service extends object = object> {
   /**
    * The fixed connection address, such as `http://0.0.0.0:9000/WAO`: host and port to listen at, a path prefix if any,
    * and the system ID (`WAO` when it names none). Port 0 takes a free one. With `attach`, host and port are those of
@@ -39,10 +40,10 @@ export interface ServerOptions {
    */
   readonly address: string;
   /** The only service: a class, or a host that runs it elsewhere. Either this or `services`. */
-  readonly service?: ServiceClass | ProcessHost;
+  readonly service?: ServiceClass<Service> | ProcessHost;
   /** Several services by name; a client asks for one of them (D2). */
-  readonly services?: Readonly<Record<string, ServiceClass | ProcessHost>>;
-  /** How identifications are made: `"random"` (default), `"sequential"` for laboratory and demonstration, or your own. */
+  readonly services?: Readonly<Record<string, ServiceClass<Service> | ProcessHost>>;
+  /** How identifications are made: `"random"` (default), `"sequential"` for laboratory and demonstration, or yours. */
   readonly ids?: "random" | "sequential" | AddressGenerator;
   /** The name of this node in random identifications, different for each node behind one address. `"n1"`. */
   readonly node?: string;
@@ -58,9 +59,18 @@ export interface ServerOptions {
   /** How long the answer to a first access stays open for the results of early calls (D4). 100 ms. */
   readonly firstAnswerHoldMs?: number;
   readonly limits?: Partial<ServerLimits>;
+  /** What each process takes of its client: windows and sizes, told to it in the answer to its access. */
+  readonly sessionLimits?: Partial<AnnouncedLimits>;
+  /** Octets of calls of one client that wait while it cannot take them; beyond it they reject `queue_full`. 1,048,576. */
+  readonly queueBytesMax?: number;
+  /**
+   * Is told what a service threw (D24). Default: the event `service_error`, and where nobody listens to that, a
+   * warning of the process, once per kind.
+   */
+  readonly onError?: (error: unknown, where: FailedCall) => void;
   /** Origins of pages on other hosts that may use this server, such as `https://app.example.com`. None. */
   readonly origins?: readonly string[];
-  /** The host names (or `host:port`) that requests may name; default: any, but on loopback only loopback's own names. */
+  /** The host names (or `host:port`) that requests may name. Default: any, but on loopback loopback's own only. */
   readonly hosts?: readonly string[];
   /**
    * Whether one proxy of yours, and nobody else, reaches this server: then the last value of X-Forwarded-For, -Host
@@ -77,7 +87,7 @@ export interface ServerOptions {
 }
 
 /** What `authorize` answers: who it is, nobody in particular, or a refusal. */
-export type Authorization = string | undefined | Refusal;
+export type Authorization = string | undefined | DuowireError;
 
 /** The limits of a server that names none. */
 export const defaultServerLimits: ServerLimits = {
@@ -97,7 +107,7 @@ const SECRET_LENGTH_MIN = 32;
 /** The options, read and completed. */
 export interface Settings {
   readonly address: ConnectionAddress;
-  /** Whether the whole HTTP server is ours: then the IP address alone is our fixed address too, and nothing is foreign. */
+  /** Whether the whole HTTP server is ours: then the IP address alone is a fixed address too, nothing is foreign. */
   readonly ownsServer: boolean;
   readonly services: ReadonlyMap<string, ServiceClass | ProcessHost>;
   readonly ids: AddressGenerator;
@@ -106,6 +116,9 @@ export interface Settings {
   readonly attachDeadlineMs: number;
   readonly firstAnswerHoldMs: number;
   readonly limits: ServerLimits;
+  readonly sessionLimits: AnnouncedLimits;
+  readonly queueBytesMax: number;
+  readonly onError: ServerOptions["onError"];
   readonly origins: readonly string[];
   readonly hosts: readonly string[] | undefined;
   readonly trustProxy: boolean;
@@ -129,6 +142,9 @@ export function readSettings(options: ServerOptions, ownsServer: boolean): Setti
     attachDeadlineMs: atLeast("attachDeadlineMs", options.attachDeadlineMs ?? 15_000, 1),
     firstAnswerHoldMs: atLeast("firstAnswerHoldMs", options.firstAnswerHoldMs ?? 100, 0),
     limits: readLimits(options.limits),
+    sessionLimits: readSessionLimits(options.sessionLimits),
+    queueBytesMax: atLeast("queueBytesMax", options.queueBytesMax ?? 1_048_576, BATCH_BYTES_MAX),
+    onError: options.onError,
     origins: (options.origins ?? []).map(readOrigin),
     hosts: options.hosts?.map((host) => host.toLowerCase()),
     trustProxy: options.trustProxy ?? false,
@@ -136,6 +152,14 @@ export function readSettings(options: ServerOptions, ownsServer: boolean): Setti
     clock,
     random,
   };
+}
+
+function readSessionLimits(given: Partial<AnnouncedLimits> = {}): AnnouncedLimits {
+  const limits = { ...defaultLimits, ...given };
+  for (const name of Object.keys(leastLimits) as (keyof AnnouncedLimits)[]) {
+    atLeast(`sessionLimits.${name}`, limits[name], leastLimits[name]);
+  }
+  return limits;
 }
 
 function readAddress(text: string, ownsServer: boolean): ConnectionAddress {

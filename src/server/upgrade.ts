@@ -47,19 +47,23 @@ export class UpgradeAcceptor {
     });
   }
 
-  /** One guarded entry: whatever is wrong with the request, the socket is answered and closed, and nothing is thrown. */
+  /** The one guarded entry: whatever is wrong, the socket is answered and closed, and nothing is thrown. */
   async receive(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on("error", () => socket.destroy());
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
+    let isUpgraded = false;
     try {
       const process = await this.#admit(request);
       if (socket.destroyed) return;
       this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+        isUpgraded = true;
         process.accept(this.#core.parts.acceptWebSocket(webSocket));
       });
     } catch (error) {
-      this.#refuse(request, socket, error);
+      if (!isUpgraded) return this.#refuse(request, socket, error);
+      this.#core.observer.failed(error);
+      socket.destroy();
     }
   }
 

@@ -28,7 +28,7 @@ import type { AttachProof, LinkNumber, SessionOptions, SessionOutput, WelcomeExt
 import { SessionClock } from "./session-clock.js";
 import { type SessionInput, type SessionState, sessionTable } from "./states.js";
 import { type AcceptedAttach, judgeAttach, type Verdict } from "./takeover.js";
-import { SessionTimers } from "./timers.js";
+import { type PathUse, SessionTimers } from "./timers.js";
 
 /** The state of one session at one of its ends. */
 export class Session {
@@ -218,13 +218,13 @@ export class Session {
 
   /** When {@link handleTimeout} wants to be called; Infinity for never. */
   nextTimeout(): number {
-    return this.state === "closed" ? Number.POSITIVE_INFINITY : this.timers.next(this.state, this.waits());
+    return this.state === "closed" ? Number.POSITIVE_INFINITY : this.timers.next(this.state, this.pathUse());
   }
 
   /** Does whatever is due. */
   handleTimeout(now: number): void {
     if (this.state === "closed") return;
-    for (const due of this.timers.due(this.state, this.waits(), now)) {
+    for (const due of this.timers.due(this.state, this.pathUse(), now)) {
       if (due === "lease") this.end("lease_over", this.leaseReason());
       else if (due === "close") this.apply("close_waited");
       else if (due === "suspect") this.outputs.push({ type: "suspect" });
@@ -257,7 +257,7 @@ export class Session {
       case "ping":
         return this.attached.queue(encodeFrame({ type: "pong", octets: frame.octets.slice() }));
       case "pong":
-        return this.timers.pongCame(frame.octets, now);
+        return this.timers.pongCame(frame.octets, now, this.outbox.unackedBytes > 0);
       case "welcome":
         return this.receiveWelcome(link, frame, now);
       case "refused":
@@ -317,12 +317,14 @@ export class Session {
   }
 
   private acknowledge(now: number): void {
-    if (this.inbox.received === this.ackedReceived || !this.attached.isWritable) return;
+    if (!this.attached.isWritable) return;
+    // A batch that came again is acknowledged already: by the attach or the welcome of this link.
+    if (this.inbox.received === this.ackedReceived) return this.timers.ackSettled();
     if (!this.attached.hasPending && !this.timers.ackIsDue(now)) return;
     this.attached.queue(encodeFrame({ type: "ack", sequence: this.inbox.received }));
     this.ackedReceived = this.inbox.received;
     this.inbox.unackedBytes = 0;
-    this.timers.ackSent();
+    this.timers.ackSettled();
   }
 
   /** How long the next batch's messages may be; negative when the window is overdrawn by the reserve. */
@@ -336,10 +338,10 @@ export class Session {
     return this.attached.isWritable && this.state !== "closing" && this.state !== "closed";
   }
 
-  /** Whether anything is on its way that the far side must answer. */
-  private waits(): boolean {
-    const { link, welcomed } = this.attached;
-    return link !== undefined && (this.outbox.unackedBytes > 0 || !welcomed || this.timers.pingIsOut);
+  private pathUse(): PathUse {
+    const { link, welcomed, isWritable } = this.attached;
+    const waits = link !== undefined && (this.outbox.unackedBytes > 0 || !welcomed || this.timers.pingIsOut);
+    return { waits, writable: isWritable };
   }
 
   private leaseReason(): DuowireError {

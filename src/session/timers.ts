@@ -21,6 +21,14 @@ const ROUND_TRIP_GAIN = 0.25;
 /** What is due. An acknowledgement is not listed: the flush that follows every timeout sends it. */
 export type Due = "lease" | "close" | "suspect" | "heartbeat" | "ack";
 
+/** What the attached link is good for at this moment. */
+export interface PathUse {
+  /** Something is on its way that must be answered. */
+  readonly waits: boolean;
+  /** It takes frames: what cannot be sent is not due. */
+  readonly writable: boolean;
+}
+
 /** The limits that a session is made with. */
 export interface TimerOptions {
   readonly side: "client" | "server";
@@ -98,11 +106,11 @@ export class SessionTimers {
     return this.pingOctets();
   }
 
-  pongCame(octets: Uint8Array, now: number): void {
+  pongCame(octets: Uint8Array, now: number, more: boolean): void {
     if (this.pingSentAt === undefined || !sameOctets(octets, this.pingOctets())) return;
     this.sampleRoundTrip(now - this.pingSentAt);
     this.pingSentAt = undefined;
-    this.progressed(now, false);
+    this.progressed(now, more);
   }
 
   ackOwed(now: number, atOnce: boolean): void {
@@ -110,7 +118,8 @@ export class SessionTimers {
     else this.ackDueAt ??= now + ACK_DELAY_MS;
   }
 
-  ackSent(): void {
+  /** Everything that was received has been acknowledged, in whatever way. */
+  ackSettled(): void {
     this.ackDueAt = undefined;
   }
 
@@ -122,30 +131,31 @@ export class SessionTimers {
     this.closeAt = now + this.options.closeMs;
   }
 
-  /** The earliest moment at which something is due. `waits`: something is on its way that must be answered. */
-  next(state: SessionState, waits: boolean): number {
+  /** The earliest moment at which something is due. */
+  next(state: SessionState, path: PathUse): number {
     let earliest = Number.POSITIVE_INFINITY;
-    for (const [, at] of this.table(state, waits)) if (at !== undefined && at < earliest) earliest = at;
+    for (const [, at] of this.table(state, path)) if (at !== undefined && at < earliest) earliest = at;
     return earliest;
   }
 
   /** What is due now, each once. */
-  due(state: SessionState, waits: boolean, now: number): Due[] {
-    const due = this.table(state, waits).filter(([, at]) => at !== undefined && at <= now);
+  due(state: SessionState, path: PathUse, now: number): Due[] {
+    const due = this.table(state, path).filter(([, at]) => at !== undefined && at <= now);
     const names = due.map(([name]) => name);
     if (names.includes("suspect")) this.suspected = true;
     return names.includes("lease") ? ["lease"] : names;
   }
 
   /** Each limit that runs in this state, and when it ends. */
-  private table(state: SessionState, waits: boolean): [Due, number | undefined][] {
+  private table(state: SessionState, { waits, writable }: PathUse): [Due, number | undefined][] {
     const client = this.options.side === "client";
+    const looks = client && state === "open" && writable && !waits;
     return [
       ["lease", this.leaseEnd(state)],
       ["close", state === "closing" ? this.closeAt : undefined],
-      ["ack", this.ackDueAt],
+      ["ack", writable ? this.ackDueAt : undefined],
       ["suspect", client && waits && !this.suspected ? this.suspectAt() : undefined],
-      ["heartbeat", client && state === "open" && !waits ? this.heartbeatAt() : undefined],
+      ["heartbeat", looks ? this.heartbeatAt() : undefined],
     ];
   }
 
@@ -160,7 +170,7 @@ export class SessionTimers {
   }
 
   private heartbeatAt(): number {
-    return this.lastReceivedAt + (this.busy ? HEARTBEAT_BUSY_MS : HEARTBEAT_IDLE_MS);
+    return this.lastReceivedAt + Math.min(this.busy ? HEARTBEAT_BUSY_MS : HEARTBEAT_IDLE_MS, this.leaseMs / 3);
   }
 
   private sampleRoundTrip(sample: number): void {

@@ -71,7 +71,7 @@ const idle: AcceptanceState = {
   known: undefined,
   knownSinceMs: 5_000,
 };
-const limits = { sessionsMax: 10, waitingPerSourceMax: 2, attachDeadlineMs: 15_000 };
+const limits = { sessionsMax: 10, waitingPerSourceMax: 2 };
 
 test.each<[string, Partial<typeof asked>, Partial<AcceptanceState>, string]>([
   ["a first access", {}, {}, "generate"],
@@ -106,7 +106,7 @@ test("notification tells the identification and never an address", () => {
   expect(notificationHeaders("WAO1")).toMatchObject({ location: "WAO1", "cache-control": "no-store" });
   expect(JSON.parse(notificationJson({ ...notification, limits: defaultLimits }))).toEqual({
     ...notification,
-    key: "_".repeat(42) + "8",
+    key: `${"_".repeat(42)}8`,
     limits: defaultLimits,
   });
 });

@@ -1,5 +1,7 @@
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type Server as HttpServer, type RequestListener } from "node:http";
+import { createServer as createSecureServer, request as secureRequest } from "node:https";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
@@ -209,5 +211,33 @@ test("attach answers Expect: 100-continue", async () => {
   const expecting = { Expect: "100-continue", "Content-Length": "2" };
   expect(await sendRaw(port, `${head("POST /WAO HTTP/1.1", expecting)}{}`)).toMatch(/100 Continue.*201 Created/s);
   expect(await sendRaw(port, `${head("POST /x HTTP/1.1", expecting)}{}`)).toMatch(/200 OK.*app/s);
+  await server.close();
+});
+
+test("attach serves over TLS that ends in Node", async (context) => {
+  if (spawnSync("openssl", ["version"]).error) return context.skip("openssl is missing");
+  const arguments_ = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"];
+  const made = spawnSync("openssl", [...arguments_, "-keyout", "-", "-out", "-"], { encoding: "utf8" }).stdout;
+  const httpServer = createSecureServer({ key: made, cert: made });
+  httpServer.listen(0, "127.0.0.1");
+  await once(httpServer, "listening");
+  const server = attachWith(fakeParts, httpServer, { address: "/WAO", service });
+  onTestFinished(() => {
+    httpServer.closeAllConnections();
+    httpServer.close();
+  });
+  expect(server.address.href).toMatch(/^https:\/\/127\.0\.0\.1:\d+\/WAO$/);
+  const post = (origin: string) => {
+    const headers = { origin: origin + server.address.authority };
+    const sent = secureRequest(server.address.href, {
+      method: "POST",
+      headers,
+      rejectUnauthorized: false,
+      agent: false,
+    });
+    return once(sent.end(), "response").then(([{ statusCode }]) => statusCode);
+  };
+  // The scheme is known here, so a page over http is another origin.
+  expect([await post("https://"), await post("http://")]).toEqual([201, 403]);
   await server.close();
 });

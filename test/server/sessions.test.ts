@@ -210,3 +210,24 @@ test("10,000 guessed ids look alike", { timeout: 60_000 }, async () => {
   expect([...seen][0]).toContain("[404,");
   expect(server.sessions.size).toBe(20);
 });
+
+test("every answer of the wire says no-store, and no text of ours repeats a key", async () => {
+  const { url, refusals } = await startServer();
+  const { address, key, keyOctets } = await access(url);
+  const answers = [
+    await send("POST", url, { body: key }),
+    await send("GET", url),
+    await send("OPTIONS", url),
+    await send("POST", address, { body: attachFrame(KEY) }),
+    await send("POST", `${address}/door`, { headers: bearer(key) }),
+    await send("GET", `${address}/${key}`),
+    await send("DELETE", address, { headers: bearer(`${key}A`) }),
+    await send("DELETE", address, { headers: bearer(key) }),
+    await send("POST", address, { body: attachFrame(keyOctets) }),
+  ];
+  for (const { headers } of answers) {
+    expect(headers).toMatchObject({ "cache-control": "no-store", "x-content-type-options": "nosniff" });
+  }
+  const texts = [...answers.map(({ body }) => body.toString("latin1")), ...refusals.map(({ message }) => message)];
+  for (const text of texts) expect(text).not.toContain(key.slice(0, 16));
+});

@@ -10,7 +10,7 @@ export interface Watcher {
   /** An end takes a write of its owner. */
   sent(end: End, octets: Uint8Array): void;
   /** An end gives octets to its owner; `run` does it. */
-  received(end: End, run: () => void): void;
+  received(end: End, octets: Uint8Array, run: () => void): void;
 }
 
 /** A server as the network sees it. */
@@ -46,6 +46,8 @@ export class Path {
   buffersAnswers = false;
   /** Until then nothing passes, and nobody is told. */
   downUntil = 0;
+  /** When a client was last told that nobody listens. */
+  refusedAt = Number.NEGATIVE_INFINITY;
   /** Asked for each link that is made. */
   nextOpening: (kind: LinkKind) => OpeningFault | undefined = () => undefined;
   readonly connections = new Set<Connection>();
@@ -216,7 +218,7 @@ export class End implements Link {
     const { world, watcher } = this.connection.path;
     world.trace.octets(world.now, this.name, "receives", octets);
     const lent = octets.slice();
-    watcher.received(this, () => this.events?.receive(lent));
+    watcher.received(this, octets, () => this.events?.receive(lent));
     lent.fill(SPOILT);
   }
 
@@ -228,6 +230,7 @@ export class End implements Link {
       const { world, connections } = this.connection.path;
       world.trace.line(world.now, this.name, `is dead: ${reason} (${end})`);
       if (this.connection.client.isDead && (this.connection.server?.isDead ?? true)) connections.delete(this.connection);
+      if (end === "refused") this.connection.path.refusedAt = world.now;
       this.events?.closed(reason, end);
     }, ms);
   }
@@ -249,6 +252,8 @@ export class Connection {
   readonly number = ++connectionsMade;
   private readonly side: ServerSide;
   private body: Uint8Array[] | undefined;
+  /** What a proxy keeps back of an answer. */
+  private readonly held: Uint8Array[] = [];
 
   constructor(
     readonly path: Path,
@@ -268,7 +273,11 @@ export class Connection {
 
   /** A write of one of the ends: an HTTP request is collected until the end of the turn. */
   write(end: End, out: Direction, octets: Uint8Array): void {
-    if (end === this.server || this.kind !== "access") return out.push(octets);
+    if (this.kind === "access" && end !== this.client && this.path.buffersAnswers) {
+      this.held.push(octets);
+      return;
+    }
+    if (end !== this.client || this.kind !== "access") return out.push(octets);
     if (this.body === undefined) return;
     if (this.body.length === 0) this.path.client.atTurnEnd(() => this.request(this.path.nextOpening("access")));
     this.body.push(octets);
@@ -282,6 +291,7 @@ export class Connection {
       if (world.random.chance(0.5)) this.side.machine.isCrashed || this.up.push(undefined);
       return;
     }
+    for (const octets of this.held.splice(0)) out.push(octets);
     out.push(undefined);
   }
 

@@ -105,6 +105,8 @@ function isBefore(a: Happening, b: Happening): boolean {
 
 /** A timer that is this early, by rounding, fires nevertheless. */
 const EARLY_MS_MAX = 1e-6;
+/** A machine on which more timers than this fire in a second keeps its processor busy with nothing. */
+const TIMERS_A_SECOND_MAX = 250;
 
 /** A machine: code runs here by its clocks, and stops while it sleeps. */
 export class Machine implements Clock {
@@ -122,6 +124,8 @@ export class Machine implements Clock {
   private rateNow: number;
   private since = 0;
   private readonly waiting: (() => void)[] = [];
+  private second = 0;
+  private firedInSecond = 0;
 
   constructor(
     readonly world: World,
@@ -162,6 +166,7 @@ export class Machine implements Clock {
         return;
       }
       end();
+      this.countFired();
       run();
     };
     this.timers += 1;
@@ -201,6 +206,15 @@ export class Machine implements Clock {
     this.isCrashed = true;
     this.waiting.length = 0;
     this.timers = 0;
+  }
+
+  private countFired(): void {
+    const second = Math.floor(this.world.now / 1_000);
+    this.firedInSecond = second === this.second ? this.firedInSecond + 1 : 1;
+    this.second = second;
+    if (this.firedInSecond > TIMERS_A_SECOND_MAX) {
+      throw new SimulationFailure("spins", `${this.firedInSecond} timers within one second on ${this.name}`);
+    }
   }
 
   private wake(): void {

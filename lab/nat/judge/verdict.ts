@@ -1,0 +1,195 @@
+/** Holds what happened in a run against what was promised. Pure. */
+import type { Record as RunRecord } from "./run.js";
+import type { Scenario } from "./scenarios.js";
+import { type Aftermath, type CallLine, type Count, count, type Direction, percentile, recoveryMs } from "./tally.js";
+
+/** The outcome of one scenario: a row of the table. */
+export interface Verdict {
+  readonly scenario: string;
+  readonly what: string;
+  readonly promise: string;
+  /** Every promise that was broken, in words; empty means passed. */
+  readonly broken: readonly string[];
+  readonly needs?: string;
+  /** Sums over all clients. */
+  readonly up: Sum;
+  readonly down: Sum;
+  /** Whether every client had one session, to the end. */
+  readonly kept: boolean;
+  /** The slowest recovery from each strike, in order; null where it never came. */
+  readonly recoveryMs: readonly (number | null)[];
+  readonly firstResultMs: number | null;
+  readonly p50Ms: number | null;
+  readonly p99Ms: number | null;
+  readonly codes: Readonly<Record<string, number>>;
+  /** What the clients noted about their links, with the time since the beginning. */
+  readonly notes: readonly string[];
+  readonly complaints: string;
+}
+
+/** Counts of one direction, over all clients. */
+export type Sum = Pick<
+  Count,
+  "made" | "lost" | "doubled" | "outOfOrder" | "failed" | "failedThoughExecuted" | "hung"
+>;
+
+const DIRECTIONS: readonly Direction[] = ["up", "down"];
+/** Calls are 10 ms apart and timers late: what a recovery may take more than promised, for the judge's own blur. */
+const BLUR_MS = 60;
+
+/** Judges a run. */
+export function judge(scenario: Scenario, record: RunRecord): Verdict {
+  const calls = record.lines.filter((line): line is CallLine => "direction" in line);
+  const counts = record.clients.flatMap((client) =>
+    DIRECTIONS.map((direction) => ({
+      client,
+      direction,
+      ...count(calls.filter((line) => line.client === client && line.direction === direction)),
+    })),
+  );
+  const delays = counts.flatMap((one) => one.delaysMs);
+  const figures = {
+    up: sum(counts.filter((one) => one.direction === "up")),
+    down: sum(counts.filter((one) => one.direction === "down")),
+    kept: isKept(record),
+    recoveryMs: aftermaths(record).map((after) => slowest(counts, after)),
+    firstResultMs: firstResult(record, calls),
+    p50Ms: percentile(delays, 0.5) ?? null,
+    p99Ms: percentile(delays, 0.99) ?? null,
+  };
+  const { name, what, promise, needs, promised } = scenario;
+  const broken =
+    promised.settlesMs === undefined
+      ? brokenInLife(scenario, figures, record)
+      : brokenInDeath(promised.settlesMs, figures, record, calls);
+  return {
+    scenario: name,
+    what,
+    promise,
+    broken,
+    ...(needs === undefined ? {} : { needs }),
+    ...figures,
+    codes: mergeCodes(counts),
+    notes: notesOf(record),
+    complaints: record.complaints,
+  };
+}
+
+type Figures = Pick<Verdict, "up" | "down" | "kept" | "recoveryMs" | "firstResultMs" | "p50Ms" | "p99Ms">;
+
+/** G1 and the times: nothing lost, doubled, out of order, failed or hung, the session kept. */
+function brokenInLife({ promised }: Scenario, figures: Figures, record: RunRecord): string[] {
+  const broken: string[] = [];
+  for (const direction of DIRECTIONS) {
+    const { made, ...counted } = figures[direction];
+    const expected = record.calls * record.clients.length;
+    if (made !== expected) broken.push(`${direction}: only ${made} of ${expected} calls were made`);
+    for (const [word, value] of Object.entries(counted)) {
+      if (value !== 0 && word !== "failedThoughExecuted") broken.push(`${direction}: ${value} ${word}`);
+    }
+  }
+  if (!figures.kept) broken.push("the session was not kept");
+  const slow = (value: number | null, most: number | undefined) => most !== undefined && (value === null || value > most);
+  const { recoveryMs: most, p99Ms, firstResultMs } = promised;
+  figures.recoveryMs.forEach((value, index) => {
+    if (slow(value, most && most + BLUR_MS)) broken.push(`recovery ${index + 1}: ${show(value)}, promised ${most} ms`);
+  });
+  if (slow(figures.p99Ms, p99Ms)) broken.push(`p99 ${show(figures.p99Ms)}, promised ${p99Ms} ms`);
+  if (slow(figures.firstResultMs, firstResultMs)) {
+    broken.push(`first result ${show(figures.firstResultMs)}, promised ${firstResultMs} ms`);
+  }
+  return broken;
+}
+
+/** G2: the client's calls all settle in time, and each error says whether it was sent. */
+function brokenInDeath(most: number, { up }: Figures, record: RunRecord, calls: readonly CallLine[]): string[] {
+  const broken: string[] = [];
+  const diedAt = record.strikes.find(({ step }) => step.as === "strike")?.at ?? record.beganAt;
+  const ofClients = calls.filter((line) => line.direction === "up");
+  const settledAt = ofClients.flatMap((line) => (line.kind === "settled" ? [line.at] : []));
+  const lastMadeAt = Math.max(diedAt, ...ofClients.flatMap((line) => (line.kind === "made" ? [line.at] : [])));
+  const late = Math.max(...settledAt) - lastMadeAt;
+  if (up.hung > 0) broken.push(`up: ${up.hung} hung`);
+  if (up.doubled + up.outOfOrder > 0) broken.push(`up: ${up.doubled} doubled, ${up.outOfOrder} out of order`);
+  if (late > most) broken.push(`the last call settled ${show(late)} after the death, promised ${most} ms`);
+  return broken;
+}
+
+function sum(counts: readonly Count[]): Sum {
+  const add = (pick: (one: Count) => number) => counts.reduce((total, one) => total + pick(one), 0);
+  return {
+    made: add((one) => one.made),
+    lost: add((one) => one.lost),
+    doubled: add((one) => one.doubled),
+    outOfOrder: add((one) => one.outOfOrder),
+    failed: add((one) => one.failed),
+    failedThoughExecuted: add((one) => one.failedThoughExecuted),
+    hung: add((one) => one.hung),
+  };
+}
+
+function isKept({ lines, clients }: RunRecord): boolean {
+  return clients.every((client) => {
+    const own = lines.filter((line) => "client" in line && line.client === client);
+    return own.filter((line) => line.kind === "session").length === 1 && !own.some((line) => line.kind === "closed");
+  });
+}
+
+/** A strike lasts until its cure if it has one; its aftermath until the next strike. */
+function aftermaths({ strikes, beganAt, endedAt }: RunRecord): Aftermath[] {
+  const found: { from: number; curedAt: number; until: number }[] = [];
+  for (const { step, at } of strikes) {
+    const before = found.at(-1);
+    if (step.as === "strike") {
+      if (before) before.until = at;
+      found.push({ from: at, curedAt: at, until: endedAt });
+    } else if (step.as === "cure") {
+      if (before) before.curedAt = at;
+      else found.push({ from: beganAt, curedAt: at, until: endedAt });
+    }
+  }
+  return found;
+}
+
+function slowest(counts: readonly Count[], after: Aftermath): number | null {
+  let most = 0;
+  for (const { executedAt } of counts) {
+    const took = recoveryMs(executedAt, after);
+    if (took === undefined) return null;
+    most = Math.max(most, took);
+  }
+  return most;
+}
+
+/** The slowest client's first result. */
+function firstResult({ clients, beganAt }: RunRecord, calls: readonly CallLine[]): number | null {
+  const firsts = clients.map((client) => {
+    const own = calls.find((line) => line.kind === "settled" && line.client === client && line.direction === "up");
+    return own && own.code === undefined ? own.at - beganAt : Number.POSITIVE_INFINITY;
+  });
+  const most = Math.max(...firsts);
+  return Number.isFinite(most) ? most : null;
+}
+
+function mergeCodes(counts: readonly (Count & { readonly direction: Direction })[]): Record<string, number> {
+  const merged: Record<string, number> = {};
+  for (const { codes, direction } of counts) {
+    for (const [code, times] of Object.entries(codes)) {
+      const key = `${direction} ${code}`;
+      merged[key] = (merged[key] ?? 0) + times;
+    }
+  }
+  return merged;
+}
+
+function notesOf({ lines, beganAt }: RunRecord): string[] {
+  return lines.flatMap((line) => {
+    if (line.kind !== "note" && line.kind !== "closed" && line.kind !== "session") return [];
+    const text = line.kind === "note" ? line.text : line.kind === "closed" ? `closed ${line.code}` : "session";
+    return [`${((line.at - beganAt) / 1000).toFixed(3)} s ${line.client} ${text}`];
+  });
+}
+
+function show(value: number | null): string {
+  return value === null ? "never" : `${Math.round(value)} ms`;
+}

@@ -1,0 +1,74 @@
+/** Runs many scenarios, a few at a time, and prints the table: `run [--all] [--only A,B] [--peer NAME] [--json FILE]`. */
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { remarksOf, type Row, rowOf, summaryOf, tableOf } from "./judge/report.js";
+import { runScenario } from "./judge/run.js";
+import { type Scenario, scenarios } from "./judge/scenarios.js";
+
+/** Which scenarios, and how. */
+export interface SuiteOptions {
+  readonly peer: string;
+  readonly chosen: readonly Scenario[];
+  readonly seconds: number;
+  /** Labs at once. Each has processes of its own; what it measures suffers when they fight for the processors. */
+  readonly labsMax: number;
+}
+
+const QUICK_SECONDS = 10;
+const FULL_SECONDS = 20;
+const LABS_MAX = 3;
+
+/** The few that run on every change. */
+export const quickSuite: SuiteOptions = {
+  peer: "duowire",
+  chosen: scenarios.filter((scenario) => scenario.quick),
+  seconds: QUICK_SECONDS,
+  labsMax: LABS_MAX,
+};
+
+/** Runs them, at most `labsMax` at once; rows come in the order of the list. */
+export async function judgeAll(options: SuiteOptions, onRow: (row: Row) => void = () => undefined): Promise<Row[]> {
+  const rows = new Map<Scenario, Row>();
+  const waiting = [...options.chosen];
+  const worker = async () => {
+    for (let scenario = waiting.shift(); scenario; scenario = waiting.shift()) {
+      const outcome = await runScenario(scenario, options).catch((error: Error) => ({ failed: error.message }));
+      const row: Row =
+        "failed" in outcome
+          ? { scenario: scenario.name, result: scenario.needs ? "not yet" : "FAILED", reason: outcome.failed }
+          : rowOf(scenario, outcome);
+      rows.set(scenario, row);
+      onRow(row);
+    }
+  };
+  await Promise.all(Array.from({ length: options.labsMax }, worker));
+  return options.chosen.flatMap((scenario) => rows.get(scenario) ?? []);
+}
+
+/** The command `run`; its exit code. */
+export async function runSuite(words: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...words],
+    options: {
+      all: { type: "boolean", default: false },
+      only: { type: "string" },
+      peer: { type: "string", default: "duowire" },
+      json: { type: "string" },
+      labs: { type: "string", default: String(LABS_MAX) },
+      seconds: { type: "string" },
+      notes: { type: "boolean", default: false },
+    },
+  });
+  const names = values.only?.split(",");
+  const chosen = scenarios.filter(({ name, quick }) => (names ? names.includes(name) : values.all || quick));
+  const seconds = Number(values.seconds ?? (values.all ? FULL_SECONDS : QUICK_SECONDS));
+  const startedAt = Date.now();
+  const rows = await judgeAll({ peer: values.peer, chosen, seconds, labsMax: Number(values.labs) }, (row) => {
+    console.error(`${row.result.padEnd(12)} ${row.scenario}${row.reason ? `: ${row.reason}` : ""}`);
+    if (values.notes && row.verdict) console.error([...row.verdict.notes, row.verdict.complaints].join("\n"));
+  });
+  if (values.json) writeFileSync(values.json, `${JSON.stringify(rows, undefined, 2)}\n`);
+  console.log(`\n${values.peer}, counts are up/down, ${Math.round((Date.now() - startedAt) / 1000)} s\n`);
+  console.log([tableOf(rows), remarksOf(rows), summaryOf(rows)].filter((part) => part !== "").join("\n\n"));
+  return rows.some((row) => row.result === "FAILED") ? 1 : 0;
+}

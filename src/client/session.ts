@@ -1,0 +1,198 @@
+/** A session as a client's program has it: made by `connect`, and there until it is closed. */
+import type { ConnectionAddress } from "../access/connection-address.js";
+import { type Clock, platformRandom, type RandomOctets, systemClock } from "../base/clock.js";
+import { deferred } from "../base/deferred.js";
+import { DuowireError } from "../base/errors.js";
+import { typedEventTarget } from "../base/events.js";
+import { type AnnouncedLimits, defaultLimits } from "../frame/limits.js";
+import type { Link, LinkKind } from "../frame/link.js";
+import { RpcPeer } from "../rpc/peer.js";
+import type { CallOptions } from "../rpc/stub.js";
+import type { Remote } from "../rpc/types.js";
+import type { SessionState } from "../session/states.js";
+import { Communication, type Network } from "./communication.js";
+import { watchPage } from "./page.js";
+
+/** Where a session is in its life: no answer yet; attached; without a path for now; over. */
+export type ClientState = "connecting" | "open" | "interrupted" | "closed";
+
+/** What carries a session at the moment. */
+export interface LinkInfo {
+  readonly kind: LinkKind;
+  /** The latest measured round trip in milliseconds; undefined before the first. */
+  readonly roundTripMs: number | undefined;
+}
+
+/** The events of a {@link ClientSession}, by name, and what each carries in `detail`. */
+export interface SessionEvents {
+  /** The state has changed; `reason` says why a session is closed. */
+  state: { readonly state: ClientState; readonly reason: DuowireError | undefined };
+  /** Another link carries the session now. */
+  link: LinkInfo;
+  /** A call failed that nobody awaited. */
+  call_failed: { readonly method: string; readonly error: unknown };
+  /** Something that this client exposes threw; the server was told, without the stack. */
+  service_error: { readonly method: string; readonly error: unknown };
+  /** Four fifths of the functions and objects that the server takes are lent to it. */
+  references_high: { readonly lent: number; readonly referencesMax: number };
+}
+
+/** What `connect` takes besides the address. */
+export interface ConnectOptions<Client = unknown> {
+  /** What the server may call on this client: a plain object of functions, or an instance of a class extending Target. */
+  readonly expose?: Client;
+  /** Which service is asked for; may be left out where the server has only one. */
+  readonly service?: string;
+  /** How long the first access is tried before the session closes with `connect_timeout`. 15,000 ms. */
+  readonly connectTimeoutMs?: number;
+  /** Octets of calls that wait while the server cannot take them; beyond it calls reject `queue_full`. 1,048,576. */
+  readonly queueBytesMax?: number;
+  /** What this client takes of the server; see spec/session.md. */
+  readonly limits?: Partial<AnnouncedLimits>;
+}
+
+/** What a session is made from: the platform's parts, or a test's. */
+export interface SessionParts {
+  readonly clock: Clock;
+  readonly random: RandomOctets;
+  readonly network: (address: ConnectionAddress) => Network;
+}
+
+const CONNECT_TIMEOUT_MS = 15_000;
+const QUEUE_BYTES_MAX = 1_048_576;
+
+const stateNames: Readonly<Record<SessionState, ClientState>> = {
+  fresh: "connecting",
+  open: "open",
+  interrupted: "interrupted",
+  closing: "closed",
+  closed: "closed",
+};
+
+/** One session with one communication process. Use `await using`, or {@link ClientSession.close}. */
+export class ClientSession<Service extends object> extends typedEventTarget<SessionEvents>() {
+  /** The service: its methods can be called at any time, also before the server has answered. */
+  readonly remote: Remote<Service>;
+  /** Settles when the access was answered; rejects with the reason when it is refused. Nobody has to look at it. */
+  readonly opened: Promise<void>;
+  /** Settles with the reason when the session is over; never rejects. */
+  readonly closed: Promise<DuowireError>;
+  readonly #communication: Communication;
+  readonly #opening = deferred<void>();
+  readonly #closing = deferred<DuowireError>();
+  readonly #stopWatching: () => void;
+  readonly #peer: RpcPeer;
+  #address: ConnectionAddress;
+  #state: ClientState = "connecting";
+  #link: Link | undefined;
+
+  /** For `connect`. Throws `bad_address`, `invalid_argument`. */
+  constructor(address: ConnectionAddress, options: ConnectOptions, parts: SessionParts) {
+    super();
+    this.#address = address;
+    this.opened = this.#opening.promise;
+    this.closed = this.#closing.promise;
+    const limits = { ...defaultLimits, ...options.limits };
+    let peer: RpcPeer | undefined;
+    this.#communication = new Communication({
+      network: parts.network(address),
+      clock: parts.clock,
+      random: parts.random,
+      service: options.service,
+      limits,
+      queueBytesMax: options.queueBytesMax ?? QUEUE_BYTES_MAX,
+      connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      target: address.href,
+      application: (sink, wake) => {
+        const { clock } = parts;
+        const root = options.expose as object | undefined;
+        peer = new RpcPeer({ sink, wake, clock, limits, root, events: this.#peerEvents() });
+        return peer;
+      },
+      events: {
+        identified: (id) => {
+          this.#address = address.inherit(id);
+          this.#opening.resolve();
+        },
+        state: (state, reason) => this.#stateChanged(stateNames[state], reason),
+        link: (link) => {
+          this.#link = link;
+          this.#tell("link", this.link as LinkInfo);
+        },
+        bug: (error) => this.#fail(error),
+      },
+    });
+    this.#peer = peer as unknown as RpcPeer;
+    this.remote = this.#peer.remote as Remote<Service>;
+    this.#stopWatching = watchPage({
+      leave: () => this.#communication.leave(),
+      detach: () => this.#communication.detach(),
+      wake: () => this.#communication.wake(),
+    });
+  }
+
+  /** The fixed address until the access is answered; from then on the session's own, with the ID that was notified. */
+  get address(): ConnectionAddress {
+    return this.#address;
+  }
+
+  get state(): ClientState {
+    return this.#state;
+  }
+
+  /** What carries the session now; undefined while nothing does. */
+  get link(): LinkInfo | undefined {
+    if (this.#state !== "open" || this.#link === undefined) return undefined;
+    return { kind: this.#link.kind, roundTripMs: this.#communication.driver.session.roundTripMs };
+  }
+
+  /** The service again, for calls with these options: `session.with({ timeoutMs: 500 }).remote.place(order)` (D19). */
+  with(options: CallOptions): { readonly remote: Remote<Service> } {
+    return { remote: this.#peer.remoteWith(options) as Remote<Service> };
+  }
+
+  /**
+   * Ends the session. What was called before still leaves; open calls reject `closed` and say whether they were sent.
+   * Resolves when the server has confirmed it, after one second at most; never rejects.
+   */
+  async close(message?: string): Promise<void> {
+    this.#communication.close(new DuowireError("closed", message, { side: "local" }));
+    await this.closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #peerEvents() {
+    return {
+      callFailed: (method: string, error: unknown) => this.#tell("call_failed", { method, error }),
+      serviceError: (method: string, error: unknown) => this.#tell("service_error", { method, error }),
+      slowConsumer: (reason: DuowireError) => this.#communication.close(reason),
+      referencesHigh: (lent: number, referencesMax: number) => this.#tell("references_high", { lent, referencesMax }),
+      bug: (error: unknown) => this.#fail(error),
+    };
+  }
+
+  #stateChanged(state: ClientState, reason: DuowireError | undefined): void {
+    if (state === this.#state && reason === undefined) return;
+    this.#state = state;
+    if (state === "closed" && reason !== undefined) {
+      this.#stopWatching();
+      this.#opening.reject(reason);
+      this.#closing.resolve(reason);
+    }
+    this.#tell("state", { state, reason });
+  }
+
+  #fail(error: unknown): void {
+    this.#communication.close(new DuowireError("internal_error", undefined, { side: "local", cause: error }));
+  }
+
+  #tell<Name extends keyof SessionEvents>(name: Name, detail: SessionEvents[Name]): void {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
+
+/** The platform's clock and randomness; the network is for the entry to choose. */
+export const platformParts = { clock: systemClock, random: platformRandom };

@@ -1,0 +1,193 @@
+/**
+ * A communication process as such: a service, its conversation with the client, and its life from the access to the
+ * end (D20). It is the same in every host; the host decides where it runs.
+ */
+import type { Access, CommunicationProcess, ProcessGrounds, ProcessState } from "../access/communication-process.js";
+import { type Deferred, deferred } from "../base/deferred.js";
+import { DuowireError } from "../base/errors.js";
+import type { AccessFrame } from "../frame/control.js";
+import type { Link, LinkKind } from "../frame/link.js";
+import { RpcPeer } from "../rpc/peer.js";
+import { provide, type Service, type ServiceSession } from "../rpc/service.js";
+import type { Outgoing } from "../session/outgoing.js";
+import { Reception } from "./reception.js";
+
+/** How long `opened()` may take before the access is refused, and `[Symbol.asyncDispose]()` before it is left behind. */
+const LIFE_CYCLE_MS_MAX = 10_000;
+
+/** One service with its client. */
+export class ServiceProcess implements CommunicationProcess {
+  readonly ended: Promise<DuowireError>;
+  /** The session as the service sees it. */
+  readonly session: ServiceSession;
+  private readonly reception: Reception;
+  private readonly abort = new AbortController();
+  private readonly end_: Deferred<DuowireError> = deferred();
+  private peer!: RpcPeer;
+  private service: Service<unknown> | undefined;
+  private lastState: ProcessState = "waiting";
+
+  constructor(
+    readonly access: Access,
+    private readonly grounds: ProcessGrounds,
+  ) {
+    this.ended = this.end_.promise;
+    this.reception = new Reception({
+      ...grounds,
+      access,
+      application: (outgoing, wake) => this.converse(outgoing, wake),
+      events: {
+        state: (state) => this.stateChanged(state),
+        ended: (reason) => void this.finish(reason),
+        bug: (error) => this.failed(error),
+      },
+    });
+    this.session = this.makeSession();
+  }
+
+  get state(): ProcessState {
+    return this.reception.state;
+  }
+
+  get linkKind(): LinkKind | undefined {
+    return this.reception.link?.kind;
+  }
+
+  /** The stub of what the client exposes. */
+  get client(): unknown {
+    return this.peer.remote;
+  }
+
+  /** Makes the service and opens it; rejects `service_failed` when its constructor or `opened` throws. */
+  async start(make: new () => Service<never>): Promise<void> {
+    const process = this;
+    // `client` is read when it is used: another client with the key may have taken the session over by then.
+    const context = {
+      session: this.session,
+      get client() {
+        return process.client;
+      },
+    };
+    try {
+      this.service = provide(context, () => new make()) as Service<unknown>;
+      await this.inTime(this.service.opened?.(), "opened() did not settle; it must not wait for the client");
+    } catch (error) {
+      this.grounds.observer.serviceError(this.access, this.service === undefined ? "constructor" : "opened", error);
+      const failure = new DuowireError("service_failed", undefined, { side: "local", cause: error });
+      this.reception.end(failure);
+      throw failure;
+    }
+    this.peer.serve(this.service);
+    this.reception.ready();
+  }
+
+  accept(link: Link, proof?: AccessFrame): void {
+    this.reception.accept(link, proof);
+  }
+
+  admits(admission: string): boolean {
+    return this.reception.admits(admission);
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    const { service } = this;
+    if (service?.fetch === undefined) return new Response("this service has no pages\n", { status: 404 });
+    try {
+      return await service.fetch(request);
+    } catch (error) {
+      this.grounds.observer.serviceError(this.access, "fetch", error);
+      return new Response("the service failed\n", { status: 500 });
+    }
+  }
+
+  end(reason: DuowireError): void {
+    this.reception.end(reason);
+  }
+
+  private converse(sink: Outgoing, wake: () => void): RpcPeer {
+    const { access, grounds } = this;
+    const { clock, limits, observer } = grounds;
+    const peer = new RpcPeer({
+      sink,
+      wake,
+      clock,
+      limits,
+      root: this.service,
+      awaitsRoot: this.service === undefined,
+      events: {
+        callFailed: (method, error) => observer.callFailed(access, method, error),
+        serviceError: (method, error) => observer.serviceError(access, method, error),
+        slowConsumer: (reason) => this.reception.end(reason),
+        bug: (error) => this.failed(error),
+      },
+    });
+    this.peer = peer;
+    return peer;
+  }
+
+  private stateChanged(state: ProcessState): void {
+    const before = this.lastState;
+    this.lastState = state;
+    if (state === before || this.service === undefined) return;
+    if (state === "interrupted") this.tell("interrupted");
+    else if (state === "open" && before === "interrupted") this.tell("resumed");
+  }
+
+  private tell(method: "interrupted" | "resumed"): void {
+    try {
+      this.service?.[method]?.();
+    } catch (error) {
+      this.grounds.observer.serviceError(this.access, method, error);
+    }
+  }
+
+  private async finish(reason: DuowireError): Promise<void> {
+    this.abort.abort(reason);
+    this.end_.resolve(reason);
+    const { service } = this;
+    if (service?.[Symbol.asyncDispose] === undefined) return;
+    try {
+      await this.inTime(service[Symbol.asyncDispose]?.(), "[Symbol.asyncDispose]() did not settle");
+    } catch (error) {
+      this.grounds.observer.serviceError(this.access, "asyncDispose", error);
+    }
+  }
+
+  private failed(error: unknown): void {
+    this.grounds.observer.bug(this.access, error);
+    this.reception.end(new DuowireError("internal_error", undefined, { side: "local", cause: error }));
+  }
+
+  /** What a life-cycle method returns, or a rejection when that takes too long. */
+  private async inTime(work: void | Promise<void>, complaint: string): Promise<void> {
+    if (work === undefined) return;
+    const late = deferred<void>();
+    const message = `${complaint} within ${LIFE_CYCLE_MS_MAX} ms`;
+    const cancel = this.grounds.clock.after(LIFE_CYCLE_MS_MAX, () => late.reject(new Error(message)));
+    await Promise.race([work, late.promise]).finally(cancel);
+  }
+
+  private makeSession(): ServiceSession {
+    const { access, reception, abort, ended } = this;
+    return {
+      id: access.id,
+      address: { href: `http://${access.localAddress}` },
+      principal: access.principal,
+      signal: abort.signal,
+      closed: ended,
+      get state() {
+        return reception.state;
+      },
+      get roundTripMs() {
+        return reception.conversation.session.roundTripMs;
+      },
+      get link() {
+        return reception.link?.kind;
+      },
+      close: async (message) => {
+        reception.end(new DuowireError("closed", message, { side: "local" }));
+        await ended;
+      },
+    };
+  }
+}

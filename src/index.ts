@@ -1,0 +1,15 @@
+/**
+ * duowire: two-way calls between a server and its clients over one HTTP port. This entry is what both sides share, and
+ * what a service's module imports; see "duowire/client" for `connect` and "duowire/server" for `serve`.
+ */
+export type { CallOutcome, DuowireErrorOptions, ErrorCode, ErrorSide, NextStep } from "./base/errors.js";
+export { DuowireError } from "./base/errors.js";
+export { callSignal } from "./rpc/incoming-calls.js";
+export { revoke } from "./rpc/references.js";
+export type { RemoteCall } from "./rpc/remote-call.js";
+export { RemoteError } from "./rpc/remote-error.js";
+export type { ServiceSession } from "./rpc/service.js";
+export { Service, Target } from "./rpc/service.js";
+export type { CallOptions } from "./rpc/stub.js";
+export { release } from "./rpc/stub.js";
+export type { Received, Remote, Sent, Stub } from "./rpc/types.js";

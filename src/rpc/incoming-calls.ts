@@ -1,0 +1,346 @@
+/**
+ * The calls that the far side makes: started in the order of their numbers, each answered once. spec/rpc.md, sections 2
+ * to 4.
+ */
+import type { CancelTimer } from "../base/clock.js";
+import { DuowireError, protocolError } from "../base/errors.js";
+import { malformed } from "../base/messagepack.js";
+import type { OctetReader } from "../base/octets.js";
+import { beginMessage, decodeValue, encodeValue } from "./codec.js";
+import { waitUntil } from "./deadline.js";
+import {
+  EARLY_MAX,
+  FAILURE,
+  localError,
+  MESSAGE_BYTES_LEAST,
+  type PeerContext,
+  RESULT,
+  readName,
+  readNumber,
+  readTarget,
+  writeNumber,
+} from "./messages.js";
+import { type Method, type MethodTable, methodsOf } from "./method-table.js";
+import type { References } from "./references.js";
+import type { StubTarget } from "./stub.js";
+
+/** A call from its arrival until its answer is given to the session. */
+class IncomingCall {
+  args: unknown[] | undefined;
+  /** When its deadline passes, on this side's monotonic clock. */
+  dueAt = Number.POSITIVE_INFINITY;
+  /** Octets of its message. */
+  bytes = 0;
+  /** Why it is not to be started. */
+  refusal: DuowireError | undefined;
+  /** Stubs that came with it. */
+  taken: StubTarget[] | undefined;
+  /** Why it was stopped: the answer, when the method ends. */
+  stopped: DuowireError | undefined;
+  cancelTimer: CancelTimer | undefined;
+  /** The answer, while it waits for room. */
+  answer: { readonly type: number; readonly value: unknown } | undefined;
+  private controller: AbortController | undefined;
+
+  constructor(
+    readonly number: number,
+    readonly target: number,
+    readonly method: string,
+  ) {}
+
+  get signal(): AbortSignal {
+    this.controller ??= new AbortController();
+    if (this.stopped) this.controller.abort(this.stopped);
+    return this.controller.signal;
+  }
+
+  stop(reason: DuowireError): void {
+    this.stopped ??= reason;
+    this.controller?.abort(this.stopped);
+  }
+}
+
+/** The call that is being started. */
+let current: IncomingCall | undefined;
+
+/**
+ * Inside a method that the far side called, before its first `await`: a signal that is aborted when the caller cancels,
+ * when the call's deadline passes, and when the session ends; its reason is a DuowireError. Elsewhere, such as when a
+ * test calls the method directly, a signal that is never aborted.
+ */
+export function callSignal(): AbortSignal {
+  return (current ?? new IncomingCall(0, 0, "")).signal;
+}
+
+/** One peer's answers to the other. */
+export class IncomingCalls {
+  private root: object | undefined;
+  private methods: MethodTable = new Map();
+  /** The number of the call to be started next, and of the highest that has come. */
+  private next = 1;
+  private highest = 0;
+  private parked: Map<number, IncomingCall> | undefined;
+  /** Started and not answered. */
+  private readonly running = new Map<number, IncomingCall>();
+  /** Cancelled before they came. */
+  private cancelled: Set<number> | undefined;
+  /** Answers that wait for room. */
+  private deferred: IncomingCall[] = [];
+  /** Octets of the calls that are parked or run. */
+  private bytes = 0;
+
+  /** With `isHeld`, calls wait until {@link serve}. */
+  constructor(
+    private readonly context: PeerContext,
+    private readonly references: References,
+    private isHeld: boolean,
+  ) {}
+
+  /** Calls that are not answered. */
+  get openCount(): number {
+    return this.running.size + (this.parked?.size ?? 0);
+  }
+
+  /** What target 0 is from now on. Throws `invalid_argument` as {@link methodsOf} does. */
+  serve(root: object): void {
+    this.methods = methodsOf(root);
+    this.root = root;
+    this.isHeld = false;
+    this.resume();
+  }
+
+  /** Reads a CALL behind its first two octets. */
+  receive(reader: OctetReader, hasOptions: boolean, peerClockMs: number): void {
+    const start = reader.offset;
+    const call = new IncomingCall(readNumber(reader), readTarget(reader), readName(reader));
+    const { number } = call;
+    this.admit(number);
+    this.readArguments(reader, call);
+    if (hasOptions) this.readOptions(reader, call, peerClockMs);
+    call.bytes = reader.offset - start;
+    const { callsInFlightMax, messageBytesMax } = this.context.limits;
+    if (!call.refusal && this.bytes + call.bytes > Math.max(messageBytesMax, callsInFlightMax * MESSAGE_BYTES_LEAST)) {
+      call.refusal = localError("queue_full", "the far side holds as much of your calls as it takes");
+      call.args = undefined;
+      call.bytes = 0;
+    }
+    this.bytes += call.bytes;
+    if (number === this.next && this.mayStart()) {
+      this.start(call);
+      if (this.parked) this.resume();
+    } else {
+      this.parked ??= new Map();
+      this.parked.set(number, call);
+    }
+  }
+
+  cancel(number: number): void {
+    const reason = localError("cancelled");
+    if (number < this.next) return this.running.get(number)?.stop(reason);
+    const call = this.parked?.get(number);
+    if (call) return call.stop(reason);
+    if (number >= Math.max(EARLY_MAX + 1, this.next + this.context.limits.callsInFlightMax))
+      throw protocolError(`cancel of call ${number}, and ${this.next} is the next to be started`);
+    this.cancelled ??= new Set();
+    this.cancelled.add(number);
+  }
+
+  /** Goes on where a full queue stopped it. */
+  resume(): void {
+    const { sink } = this.context;
+    while (this.deferred.length > 0 && !sink.isFull) {
+      const call = this.deferred.shift() as IncomingCall;
+      const { type, value } = call.answer as NonNullable<IncomingCall["answer"]>;
+      this.write(call, type, value);
+    }
+    while (this.mayStart()) {
+      const call = this.parked?.get(this.next);
+      if (!call) break;
+      this.parked?.delete(this.next);
+      this.start(call);
+    }
+    if (this.parked?.size === 0) this.parked = undefined;
+  }
+
+  /** Running methods are told, and no answer is given any more. */
+  end(reason: DuowireError): void {
+    const running = [...this.running.values()];
+    this.running.clear();
+    this.parked = this.cancelled = undefined;
+    this.deferred = [];
+    for (const call of running) {
+      call.cancelTimer?.();
+      call.stop(reason);
+    }
+  }
+
+  private mayStart(): boolean {
+    return !this.isHeld && !this.context.sink.isFull && !this.context.ended;
+  }
+
+  private admit(number: number): void {
+    if (number < this.next || this.parked?.has(number)) throw protocolError(`call ${number} came a second time`);
+    if (number <= this.highest) return;
+    this.highest = number;
+    const { callsInFlightMax } = this.context.limits;
+    if (number > EARLY_MAX && this.running.size + number - this.next >= callsInFlightMax)
+      throw protocolError(`call ${number} is above ${callsInFlightMax} at once (callsInFlightMax)`);
+  }
+
+  private readArguments(reader: OctetReader, call: IncomingCall): void {
+    const head = reader.input[reader.offset] as number;
+    if (head >> 4 !== 9 && head >> 1 !== 0x6e) malformed("no array of arguments");
+    call.args = this.read(reader, call) as unknown[];
+    if (call.refusal) this.references.giveBack();
+    else call.taken = this.references.taken();
+  }
+
+  private readOptions(reader: OctetReader, call: IncomingCall, peerClockMs: number): void {
+    const head = reader.input[reader.offset] as number;
+    if (head >> 4 !== 8 && head >> 1 !== 0x6f) malformed("no map of options");
+    const options = this.read(reader, call) as { readonly d?: unknown } | undefined;
+    this.references.giveBack();
+    const deadline = options?.d;
+    if (deadline === undefined) return;
+    if (typeof deadline !== "number" || !(deadline >= 0)) malformed("a deadline that is no point in time");
+    call.dueAt = this.context.clock.monotonicMs() + deadline - peerClockMs;
+  }
+
+  /** One value of a call; what is refused is answered when the call's turn comes. */
+  private read(reader: OctetReader, call: IncomingCall): unknown {
+    try {
+      return decodeValue(this.references, reader);
+    } catch (error) {
+      if (!(error instanceof DuowireError)) throw error;
+      call.refusal ??= error;
+      return undefined;
+    }
+  }
+
+  private start(call: IncomingCall): void {
+    this.next++;
+    const { clock } = this.context;
+    if (this.cancelled?.delete(call.number)) call.stop(localError("cancelled"));
+    const isLate = call.dueAt !== Number.POSITIVE_INFINITY && call.dueAt <= clock.monotonicMs();
+    const refusal = call.stopped ?? (isLate ? localError("deadline_exceeded") : call.refusal);
+    let self: object | undefined;
+    let method: Method;
+    try {
+      if (refusal) throw refusal;
+      self = call.target === 0 ? this.root : this.targetOf(call);
+      method = this.methodOf(call, self);
+    } catch (error) {
+      if (!(error instanceof DuowireError)) throw error;
+      // The method is not called, so its arguments have no owner.
+      this.references.giveBack(call.taken ?? []);
+      return this.answer(call, FAILURE, error);
+    }
+    this.run(call, method, typeof self === "function" ? undefined : self);
+  }
+
+  private targetOf({ target }: IncomingCall): object {
+    if (target < 0) throw localError("invalid_argument", "results cannot be called before they are there");
+    return this.references.lentValue(target);
+  }
+
+  private methodOf({ target, method }: IncomingCall, self: object | undefined): Method {
+    const found =
+      typeof self === "function"
+        ? method === "" && (self as Method)
+        : (target === 0 ? this.methods : methodsOf(self as object)).get(method);
+    return found || fail("method_unknown");
+  }
+
+  private run(call: IncomingCall, method: Method, self: object | undefined): void {
+    const outer = current;
+    const args = call.args as unknown[];
+    call.args = undefined;
+    current = call;
+    let result: unknown;
+    let isPending = false;
+    try {
+      result = method.apply(self, args);
+      isPending = mustBeAwaited(result);
+    } catch (error) {
+      return this.threw(call, error);
+    } finally {
+      current = outer;
+    }
+    if (!isPending) return this.answer(call, RESULT, result);
+    this.running.set(call.number, call);
+    if (call.dueAt !== Number.POSITIVE_INFINITY) {
+      const stop = () => call.stop(localError("deadline_exceeded"));
+      call.cancelTimer = waitUntil(this.context.clock, call.dueAt, stop);
+    }
+    Promise.resolve(result).then(
+      (value) => this.guarded(() => this.answer(call, RESULT, value)),
+      (error) => this.guarded(() => this.threw(call, error)),
+    );
+  }
+
+  /** What runs when a promise settles has no caller that would notice a bug. */
+  private guarded(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.context.events.bug?.(error);
+    }
+  }
+
+  private threw(call: IncomingCall, error: unknown): void {
+    if (!call.stopped && !this.context.ended) this.context.events.serviceError?.(call.method, error);
+    this.answer(call, FAILURE, error);
+  }
+
+  private answer(call: IncomingCall, type: number, value: unknown): void {
+    if (this.context.ended) return;
+    call.cancelTimer?.();
+    const isStopped = call.stopped !== undefined;
+    const what = isStopped ? call.stopped : value;
+    if (!this.context.sink.isFull) return this.write(call, isStopped ? FAILURE : type, what);
+    // Not encoded yet: a value is held once, however often it is the answer.
+    call.answer = { type: isStopped ? FAILURE : type, value: what };
+    this.running.set(call.number, call);
+    this.deferred.push(call);
+  }
+
+  private write(call: IncomingCall, type: number, value: unknown): void {
+    const { context, references } = this;
+    const { sink } = context;
+    const writer = beginMessage(sink);
+    let isWritten = false;
+    try {
+      writer.u16(type);
+      writeNumber(writer, call.number);
+      encodeValue(references, writer, value, type === RESULT ? "result" : "error");
+      if (type === RESULT && hasThen(value)) fail("invalid_argument", "result.then cannot be sent: it is a function");
+      if (context.ended) return;
+      isWritten = true;
+      references.answered(sink.commit(false));
+    } catch (error) {
+      if (!(error instanceof DuowireError)) throw error;
+      if (!isWritten) sink.rollback();
+      references.takeBack();
+      if (type === RESULT) context.events.serviceError?.(call.method, error);
+      return this.write(call, FAILURE, error);
+    }
+    this.running.delete(call.number);
+    this.bytes -= call.bytes;
+    context.wake();
+  }
+}
+
+function fail(code: DuowireError["code"], message?: string): never {
+  throw localError(code, message);
+}
+
+function hasThen(value: unknown): boolean {
+  return typeof value === "object" && typeof (value as { then?: unknown } | null)?.then === "function";
+}
+
+/** Promises and their like, but not data: that came over the wire, perhaps, and its `then` with it. */
+function mustBeAwaited(value: unknown): boolean {
+  if (!hasThen(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype !== Object.prototype && prototype !== null;
+}

@@ -1,0 +1,347 @@
+/**
+ * The calls that this side makes: written when they are made, sent as far as the far side's window goes, kept until
+ * they are answered. spec/rpc.md, sections 2 and 4.
+ */
+import { DuowireError, errorTable, isErrorCode, protocolError } from "../base/errors.js";
+import type { OctetReader, OctetWriter } from "../base/octets.js";
+import { beginMessage, decodeValue, encodeValue } from "./codec.js";
+import { waitUntil } from "./deadline.js";
+import {
+  CALL,
+  CALL_WITH_OPTIONS,
+  CANCEL,
+  type CallLimits,
+  EARLY_MAX,
+  localError,
+  MESSAGE_BYTES_LEAST,
+  type PeerContext,
+  readNumber,
+  URGENT_BYTES_MAX,
+  writeNumber,
+} from "./messages.js";
+import { References } from "./references.js";
+import { type CallOwner, PendingCall } from "./remote-call.js";
+import { RemoteError } from "./remote-error.js";
+import type { CallMaker, CallOptions, StubTarget } from "./stub.js";
+
+/** What a waiting call costs besides its octets: lest many tiny ones take far more memory than the limit says. */
+const WAITING_BYTES = 128;
+/** The longest number, and what stands before it. */
+const HEAD_BYTES = 11;
+
+/** One peer's calls of the other. */
+export class OutgoingCalls implements CallMaker, CallOwner {
+  /** Answers to calls that had been given up: cancelled, or past their deadline. */
+  lateAnswers = 0;
+  readonly references: References;
+  /** Sent and not answered, by number. */
+  private readonly open = new Map<number, PendingCall>();
+  /** Not sent yet, in order. */
+  private waiting: Set<PendingCall> | undefined;
+  private waitingBytes = 0;
+  /** Of which CANCEL is to be sent. */
+  private cancels: Set<number> | undefined;
+  private lastNumber = 0;
+  private limits: CallLimits | undefined;
+  private window = EARLY_MAX;
+  private failed: PendingCall[] | undefined;
+  private readonly startedAt: number;
+
+  constructor(private readonly context: PeerContext) {
+    this.references = new References(context, this);
+    this.startedAt = context.clock.monotonicMs();
+  }
+
+  /** Calls that the far side has not answered. */
+  get openCount(): number {
+    return this.open.size;
+  }
+
+  /** Calls that wait for the window. */
+  get waitingCount(): number {
+    return this.waiting?.size ?? 0;
+  }
+
+  setLimits(limits: CallLimits): void {
+    this.limits = limits;
+    this.window = limits.callsInFlightMax;
+    this.references.exportsMax = limits.referencesMax;
+    this.sendWaiting();
+  }
+
+  call(target: StubTarget | undefined, method: string, args: readonly unknown[], options?: CallOptions): PendingCall {
+    const call = new PendingCall(this, target, method);
+    try {
+      if (options) this.sendWith(call, args, options);
+      else this.send(call, args, undefined);
+    } catch (error) {
+      if (!(error instanceof DuowireError)) throw error;
+      const { code, message, cause, outcome } = error;
+      call.reject(outcome ? error : localError(code, message, { cause, outcome: "not_sent" }));
+    }
+    return call;
+  }
+
+  abandon(call: PendingCall, code: "cancelled" | "deadline_exceeded", cause?: unknown): void {
+    if (call.isSettled) return;
+    const isSent = !call.waiting;
+    if (!isSent) this.unwait(call, true);
+    else if (code === "cancelled") {
+      this.cancels ??= new Set();
+      this.cancels.add(call.number);
+      this.context.wake();
+    }
+    call.reject(localError(code, undefined, { cause, outcome: isSent ? "outcome_unknown" : "not_sent" }));
+  }
+
+  unobserved(call: PendingCall): void {
+    if (!this.failed) {
+      this.failed = [];
+      this.context.clock.atTurnEnd(() => this.reportFailed());
+    }
+    this.failed.push(call);
+  }
+
+  receiveAnswer(reader: OctetReader, isFailure: boolean): void {
+    const number = readNumber(reader);
+    const call = this.open.get(number);
+    if (!call) throw protocolError(`an answer to call ${number}, which is not open`);
+    let value: unknown;
+    let refusal: DuowireError | undefined;
+    try {
+      value = decodeValue(this.references, reader);
+      if (!isFailure && isThenable(value)) throw localError("invalid_argument", "the result has a function named then");
+    } catch (error) {
+      if (!(error instanceof DuowireError)) throw error;
+      refusal = error;
+    }
+    this.open.delete(number);
+    this.cancels?.delete(number);
+    const taken = this.references.taken();
+    if (refusal || call.isSettled) this.references.giveBack(taken);
+    this.unpin(call);
+    if (call.isSettled) this.lateAnswers++;
+    else if (refusal) call.reject(answered(call, refusal.code, refusal.message));
+    else if (isFailure) call.reject(failureOf(call, value));
+    else call.resolve(value);
+    if (this.waiting) this.sendWaiting();
+  }
+
+  /** Whether anything is to be written urgently, perhaps not yet. */
+  get hasUrgent(): boolean {
+    return this.cancels !== undefined || this.references.hasReleases;
+  }
+
+  /** Writes CANCEL for what was cancelled, as long as there is room. */
+  writeUrgent(writer: OctetWriter, bytesMax: number): void {
+    for (const number of this.cancels ?? []) {
+      if (writer.length + URGENT_BYTES_MAX > bytesMax) return;
+      writeCancel(writer, number);
+      this.cancels?.delete(number);
+    }
+    this.cancels = undefined;
+  }
+
+  /** Writes CANCEL for all calls that were given up and may be in the replay, whether it was sent before or not. */
+  writeAhead(writer: OctetWriter, bytesMax: number): void {
+    for (const [number, call] of this.open) {
+      if (writer.length + URGENT_BYTES_MAX > bytesMax) return;
+      if (call.isSettled) writeCancel(writer, number);
+    }
+  }
+
+  /** Every call fails, and says whether it may have run. */
+  end(reason: DuowireError): void {
+    const calls = [...this.open.values(), ...(this.waiting ?? [])];
+    this.open.clear();
+    this.waiting = this.cancels = undefined;
+    for (const call of calls) {
+      if (call.isSettled) continue;
+      call.reject(endError(reason, !call.waiting && this.context.sink.isHanded(call.mark)));
+      call.waiting = undefined;
+    }
+    this.references.end();
+  }
+
+  private sendWith(call: PendingCall, args: readonly unknown[], { signal, timeoutMs }: CallOptions): void {
+    if (signal?.aborted) throw localError("cancelled", undefined, { cause: signal.reason });
+    if (timeoutMs !== undefined && !(timeoutMs >= 0)) throw localError("invalid_argument", "timeoutMs is below 0");
+    const { clock } = this.context;
+    const dueAt = clock.monotonicMs() + (timeoutMs ?? Number.POSITIVE_INFINITY);
+    const hasDeadline = dueAt < Number.MAX_SAFE_INTEGER;
+    this.send(call, args, hasDeadline ? Math.ceil(dueAt - this.startedAt) : undefined);
+    const onAbort = () => this.abandon(call, "cancelled", signal?.reason);
+    signal?.addEventListener("abort", onAbort);
+    const cancelTimer = hasDeadline
+      ? waitUntil(clock, dueAt, () => this.abandon(call, "deadline_exceeded"))
+      : undefined;
+    call.cleanUp = () => {
+      signal?.removeEventListener("abort", onAbort);
+      cancelTimer?.();
+    };
+  }
+
+  private send(call: PendingCall, args: readonly unknown[], deadline: number | undefined): void {
+    const { target, method } = call;
+    const { context, references } = this;
+    const { sink } = context;
+    if (context.ended) throw endError(context.ended, false);
+    if (target?.isReleased) throw localError("reference_released");
+    const head = deadline === undefined ? CALL : CALL_WITH_OPTIONS;
+    const writer = beginMessage(sink);
+    const start = writer.length;
+    let body: number;
+    try {
+      writer.u16(head);
+      writeNumber(writer, this.lastNumber + 1);
+      body = writer.length;
+      writeNumber(writer, target ? target.held.number : 0);
+      encodeValue(references, writer, method, "method");
+      encodeValue(references, writer, args, "arguments");
+      if (deadline !== undefined) {
+        writer.u24(0x81a164); // { d: … }
+        writeNumber(writer, deadline);
+      }
+    } catch (error) {
+      sink.rollback();
+      references.takeBack();
+      throw error;
+    }
+    // A getter among the arguments may have ended the session.
+    if (context.ended) throw endError(context.ended, false);
+    const isEarly = !this.limits && writer.length - start > MESSAGE_BYTES_LEAST;
+    if (this.waiting || isEarly || this.open.size >= this.window) return this.wait(call, head, writer.copy(body));
+    this.commit(call, true);
+    context.wake();
+  }
+
+  /** Gives what was written to the session: now it is a call, with a number. */
+  private commit(call: PendingCall, bounded: boolean): void {
+    try {
+      call.mark = this.context.sink.commit(bounded);
+    } catch (error) {
+      this.references.takeBack(call.waiting?.lent);
+      throw error;
+    }
+    call.number = ++this.lastNumber;
+    this.open.set(call.number, call);
+    if (!call.waiting) this.pin(call);
+    call.waiting = undefined;
+  }
+
+  private wait(call: PendingCall, head: number, body: Uint8Array): void {
+    const { sink } = this.context;
+    sink.rollback();
+    const bytes = body.length + WAITING_BYTES;
+    const isFull = sink.queuedBytes + this.waitingBytes + bytes > sink.queueBytesMax;
+    if (isFull || (this.limits && body.length > this.limits.messageBytesMax)) {
+      this.references.takeBack();
+      throw localError(isFull ? "queue_full" : "message_too_large");
+    }
+    this.waitingBytes += bytes;
+    call.waiting = { head, body, lent: this.references.loans() };
+    this.pin(call);
+    this.waiting ??= new Set();
+    this.waiting.add(call);
+  }
+
+  /** Takes a call out of those that wait. */
+  private unwait(call: PendingCall, isDropped: boolean): void {
+    if (!call.waiting) return;
+    this.waitingBytes -= call.waiting.body.length + WAITING_BYTES;
+    this.waiting?.delete(call);
+    if (this.waiting?.size === 0) this.waiting = undefined;
+    if (!isDropped) return;
+    this.references.takeBack(call.waiting.lent);
+    this.unpin(call);
+    call.waiting = undefined;
+  }
+
+  private sendWaiting(): void {
+    const { sink, wake } = this.context;
+    for (const call of this.waiting ?? []) {
+      const { head, body } = call.waiting as NonNullable<PendingCall["waiting"]>;
+      if (this.open.size >= this.window || (!this.limits && body.length + HEAD_BYTES > MESSAGE_BYTES_LEAST)) return;
+      this.unwait(call, false);
+      const writer = sink.begin();
+      writer.u16(head);
+      writeNumber(writer, this.lastNumber + 1);
+      writer.octets(body);
+      try {
+        this.commit(call, false);
+      } catch (error) {
+        if (!(error instanceof DuowireError)) throw error;
+        call.waiting = undefined;
+        this.unpin(call);
+        call.reject(error);
+      }
+      wake();
+    }
+  }
+
+  private pin(call: PendingCall): void {
+    if (call.target) call.target.held.pins++;
+    call.pins = this.references.pins();
+  }
+
+  private unpin(call: PendingCall): void {
+    if (call.target) call.target.held.pins--;
+    for (const one of call.pins ?? []) one.pins--;
+    call.pins = undefined;
+  }
+
+  /** The end of the turn in which calls failed: who wanted to look has done so. */
+  private reportFailed(): void {
+    const { events } = this.context;
+    const calls = this.failed ?? [];
+    this.failed = undefined;
+    let overflow: DuowireError | undefined;
+    for (const { isObserved, method, error } of calls) {
+      if (isObserved) continue;
+      events.callFailed?.(method, error);
+      if (error instanceof DuowireError && error.code === "queue_full" && error.outcome === "not_sent")
+        overflow = error;
+    }
+    if (overflow) events.slowConsumer?.(localError("slow_consumer", undefined, { cause: overflow }));
+  }
+}
+
+function writeCancel(writer: OctetWriter, number: number): void {
+  writer.u16(CANCEL);
+  writeNumber(writer, number);
+}
+
+/** Whether awaiting `value` would call something of the far side's: then it is no result. */
+function isThenable(value: unknown): boolean {
+  return typeof value === "object" && typeof (value as { then?: unknown } | null)?.then === "function";
+}
+
+/** Why a call failed that the end of the session left unanswered. */
+function endError(reason: DuowireError, isHanded: boolean): DuowireError {
+  const outcome = isHanded ? "outcome_unknown" : "not_sent";
+  const isOurs = reason.code === "closed" && reason.side === "local";
+  return new DuowireError(isOurs ? "closed" : outcome, undefined, {
+    side: reason.side ?? "local",
+    cause: reason,
+    outcome,
+  });
+}
+
+function answered(
+  { method }: PendingCall,
+  code: DuowireError["code"],
+  message: string,
+  from?: RemoteError,
+): DuowireError {
+  const { data, cause } = from ?? {};
+  return new DuowireError(code, `${method}: ${message}`, { side: "remote", outcome: "answered", data, cause });
+}
+
+/** What a FAILURE is for the caller. Codes that speak of the session are not the far side's to give (spec 2.3). */
+function failureOf(call: PendingCall, value: unknown): unknown {
+  if (!(value instanceof RemoteError))
+    return new RemoteError({ message: `${call.method} threw what is no Error`, data: value });
+  const { name, code, message } = value;
+  const isOurs = name === "DuowireError" && isErrorCode(code) && errorTable[code].next === "fix_call";
+  return isOurs && code !== "not_sent" && code !== "outcome_unknown" ? answered(call, code, message, value) : value;
+}

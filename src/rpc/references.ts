@@ -1,0 +1,286 @@
+/**
+ * What is lent to the far side, and what it lent to us (D22). Lenders count how often they lent a thing, and a release
+ * says how often it was received: so one that crosses another loan is safe. spec/rpc.md, section 5.
+ */
+import { protocolError } from "../base/errors.js";
+import { malformed } from "../base/messagepack.js";
+import type { OctetWriter } from "../base/octets.js";
+import { beginMessage, type ReferenceOwner } from "./codec.js";
+import { EARLY_MAX, localError, type PeerContext, RELEASE, REVOKE, URGENT_BYTES_MAX, writeNumber } from "./messages.js";
+import { methodsOf } from "./method-table.js";
+import { Target } from "./service.js";
+import { type CallMaker, makeStub, StubTarget, stubTargetOf } from "./stub.js";
+import { REF_HOME, REF_LENT, type Reference, type ReferenceType } from "./values.js";
+
+const FUNCTION = 0;
+const TARGET = 1;
+
+/** Something of ours that the far side may call. */
+export interface Export {
+  readonly number: number;
+  /** Undefined once revoked. */
+  value: object | undefined;
+  /** How often it was lent, less what was released. */
+  count: number;
+}
+
+/** Something of the far side's. */
+export interface Import {
+  readonly number: number;
+  readonly kind: number;
+  /** How often it was received. */
+  count: number;
+  /** Calls that name it and are not answered. */
+  pins: number;
+  /** The marks of other messages that name it. */
+  marks: number[];
+  /** What its stub calls; undefined once that is released: then RELEASE is due. */
+  live: StubTarget | undefined;
+  /** The stub, for as long as anybody else has it. */
+  stub: { deref(): object | undefined } | undefined;
+}
+
+/** What the message that is being written lends; what it sends home; of which new stubs one being read has brought. */
+const lent: Export[] = [];
+const named: Import[] = [];
+const taken: StubTarget[] = [];
+
+/** All that lend something now: for {@link revoke}, which is not told the session. */
+const lenders = new Set<References>();
+
+const collected =
+  typeof FinalizationRegistry === "undefined"
+    ? undefined
+    : new FinalizationRegistry<StubTarget>((target) => target.references.release(target));
+
+/** The references of one peer. */
+export class References implements ReferenceOwner {
+  /** How many the far side takes. */
+  exportsMax = EARLY_MAX;
+  private exports: Map<number, Export> | undefined;
+  private numbers: Map<object, Export> | undefined;
+  private lastNumber = 0;
+  private isHigh = false;
+  private imports: Map<number, Import> | undefined;
+  private releases: Set<Import> | undefined;
+
+  constructor(
+    private readonly context: PeerContext,
+    private readonly calls: CallMaker,
+  ) {}
+
+  get stacks(): boolean {
+    return this.context.stacks;
+  }
+
+  /** How many things are lent to the far side. */
+  get lentCount(): number {
+    return this.exports?.size ?? 0;
+  }
+
+  /** How many things of the far side are held, those included of which the release is on its way. */
+  get heldCount(): number {
+    return this.imports?.size ?? 0;
+  }
+
+  /** Whether RELEASE is due for anything, perhaps not yet. */
+  get hasReleases(): boolean {
+    return this.releases !== undefined && this.releases.size > 0;
+  }
+
+  send(value: object): Reference | undefined {
+    const target = stubTargetOf(value);
+    if (target !== undefined) return this.sendHome(target);
+    if (typeof value === "function") return this.lend(value, FUNCTION);
+    if (!(value instanceof Target)) return undefined;
+    methodsOf(value);
+    return this.lend(value, TARGET);
+  }
+
+  receive(type: ReferenceType, number: number, kind: number): unknown {
+    if (type === REF_HOME) return this.lentValue(number);
+    if (type !== REF_LENT || kind > TARGET) throw localError("invalid_argument", "streams are not there yet");
+    const one = this.take(number, kind);
+    const stub = one.live && one.stub?.deref();
+    if (stub) return stub;
+    this.releases?.delete(one);
+    const target = new StubTarget(this, one);
+    const fresh: object = makeStub(this.calls, target, kind === FUNCTION);
+    one.live = target;
+    one.stub = typeof WeakRef === "undefined" ? { deref: () => fresh } : new WeakRef(fresh);
+    collected?.register(fresh, target, target);
+    taken.push(target);
+    return fresh;
+  }
+
+  /** What was lent by this number. Throws `reference_unknown` or `reference_released`. */
+  lentValue(number: number): object {
+    const value = this.exports?.get(number)?.value;
+    if (value) return value;
+    throw localError(number > this.lastNumber ? "reference_unknown" : "reference_released");
+  }
+
+  /** Undoes the loans of a message that is not sent. */
+  takeBack(loans: readonly unknown[] = lent): void {
+    for (const one of loans as Export[]) this.subtract(one, 1);
+    lent.length = named.length = 0;
+  }
+
+  /** What the message that was written lends, for {@link takeBack}. */
+  loans(): readonly unknown[] {
+    return lent.splice(0);
+  }
+
+  /** What the call that was written sends home, pinned until its answer. */
+  pins(): readonly Import[] | undefined {
+    if (lent.length > 0) lent.length = 0;
+    if (named.length === 0) return undefined;
+    for (const one of named) one.pins++;
+    return named.splice(0);
+  }
+
+  /** An answer was committed with this mark. */
+  answered(mark: number): void {
+    if (lent.length > 0) lent.length = 0;
+    if (named.length === 0) return;
+    for (const one of named.splice(0)) {
+      one.marks = one.marks.filter((mark) => !this.context.sink.isHanded(mark));
+      one.marks.push(mark);
+    }
+  }
+
+  /** The new stubs of the message being read, for {@link giveBack}. */
+  taken(): StubTarget[] | undefined {
+    return taken.length > 0 ? taken.splice(0) : undefined;
+  }
+
+  /** Releases the new stubs of a message that is not delivered. */
+  giveBack(targets: readonly StubTarget[] | undefined = this.taken()): void {
+    for (const target of targets ?? []) this.release(target);
+  }
+
+  /** A stub is not used any more. */
+  release(target: StubTarget): void {
+    const { held } = target;
+    if (target.isReleased) return;
+    target.isReleased = true;
+    collected?.unregister(target);
+    if (held.live !== target || this.context.ended) return;
+    held.live = held.stub = undefined;
+    this.releases ??= new Set();
+    this.releases.add(held);
+    this.context.wake();
+  }
+
+  /** Takes back something that is lent; false if it is not. */
+  revoke(value: object): boolean {
+    const one = this.numbers?.get(value);
+    if (!one) return false;
+    const { sink, wake } = this.context;
+    const writer = beginMessage(sink);
+    writer.u16(REVOKE);
+    writeNumber(writer, one.number);
+    sink.commit(false);
+    this.numbers?.delete(value);
+    one.value = undefined;
+    wake();
+    return true;
+  }
+
+  receiveRelease(number: number, count: number): void {
+    const one = this.exports?.get(number);
+    if (!one || count > one.count) throw protocolError(`release of reference ${number}, more than it was lent`);
+    this.subtract(one, count);
+  }
+
+  receiveRevoke(number: number): void {
+    const live = this.imports?.get(number)?.live;
+    if (live) this.release(live);
+  }
+
+  /** Writes RELEASE for what may be released, as long as there is room. */
+  writeUrgent(writer: OctetWriter, bytesMax: number): void {
+    for (const one of this.releases ?? []) {
+      if (writer.length + URGENT_BYTES_MAX > bytesMax) return;
+      if (one.pins > 0 || !one.marks.every((mark) => this.context.sink.isHanded(mark))) continue;
+      writer.u16(RELEASE);
+      writeNumber(writer, one.number);
+      writeNumber(writer, one.count);
+      this.releases?.delete(one);
+      this.imports?.delete(one.number);
+    }
+  }
+
+  /** Forgets everything. */
+  end(): void {
+    this.exports = this.numbers = this.imports = this.releases = undefined;
+    lenders.delete(this);
+  }
+
+  private take(number: number, kind: number): Import {
+    this.imports ??= new Map();
+    let one = this.imports.get(number);
+    if (!one) {
+      const most = Math.max(this.context.limits.referencesMax, EARLY_MAX);
+      if (number === 0 || this.imports.size >= most) malformed("a reference with number 0, or one too many");
+      one = { number, kind, count: 0, pins: 0, marks: [], live: undefined, stub: undefined };
+      this.imports.set(number, one);
+    }
+    if (one.kind !== kind) malformed("a reference that has changed its kind");
+    one.count++;
+    return one;
+  }
+
+  private sendHome(target: StubTarget | null): Reference {
+    if (target?.references !== this)
+      throw localError(
+        "invalid_argument",
+        "a stub of another session, or of a root, cannot be passed: pass a function",
+      );
+    if (target.isReleased) throw localError("reference_released");
+    named.push(target.held);
+    return { type: REF_HOME, number: target.held.number };
+  }
+
+  private lend(value: object, kind: number): Reference {
+    this.exports ??= new Map();
+    this.numbers ??= new Map();
+    let one = this.numbers.get(value);
+    if (!one) {
+      if (this.exports.size >= this.exportsMax) throw localError("reference_quota");
+      one = { number: ++this.lastNumber, value, count: 0 };
+      this.exports.set(one.number, one);
+      this.numbers.set(value, one);
+      lenders.add(this);
+      this.watchQuota(this.exports.size);
+    }
+    one.count++;
+    lent.push(one);
+    return { type: REF_LENT, number: one.number, kind };
+  }
+
+  private watchQuota(size: number): void {
+    if (size < 0.5 * this.exportsMax) this.isHigh = false;
+    if (this.isHigh || size < 0.8 * this.exportsMax) return;
+    this.isHigh = true;
+    this.context.events.referencesHigh?.(size, this.exportsMax);
+  }
+
+  private subtract(one: Export, count: number): void {
+    one.count -= count;
+    if (one.count > 0) return;
+    this.exports?.delete(one.number);
+    if (one.value) this.numbers?.delete(one.value);
+    if (this.lentCount === 0) lenders.delete(this);
+  }
+}
+
+/**
+ * Takes back a function or a Target that was passed to the far side, in whichever sessions: calls of it fail there with
+ * `reference_released` from now on. Passing it again lends it anew. False if it was not lent.
+ */
+export function revoke(value: object): boolean {
+  let was = false;
+  for (const lender of lenders) was = lender.revoke(value) || was;
+  return was;
+}

@@ -1,0 +1,132 @@
+import { localError } from "./messages.js";
+import type { StubTarget } from "./stub.js";
+
+/**
+ * A call of the far side, on its way. It is a promise that need not be awaited: a failure that nobody looks at becomes
+ * the event `call_failed`, never an unhandled rejection (D16).
+ *
+ * It rejects with a DuowireError, whose `outcome` says whether the call ran, or with a RemoteError, which is what the
+ * far side's method threw.
+ */
+export interface RemoteCall<T> extends Promise<T> {
+  /** The items of a stream. Streams are not there yet: this throws. */
+  [Symbol.asyncIterator](): AsyncIterator<T extends AsyncIterable<infer Item> ? Item : never>;
+  /** Cancels the call if it is not answered yet: `using call = remote.search(…)`. */
+  [Symbol.dispose](): void;
+}
+
+/** What a call asks of whoever made it. */
+export interface CallOwner {
+  /** The caller does not want the answer any more. */
+  abandon(call: PendingCall, code: "cancelled" | "deadline_exceeded", cause?: unknown): void;
+  /** It was rejected before anybody looked. */
+  unobserved(call: PendingCall): void;
+}
+
+const PENDING = 0;
+const FULFILLED = 1;
+const REJECTED = 2;
+
+type Settle = (value: unknown) => void;
+
+/** What stands behind {@link RemoteCall}. A promise is made only for who looks: most callbacks are never awaited. */
+export class PendingCall implements RemoteCall<unknown> {
+  /** 0 until the message is given to the session. */
+  number = 0;
+  /** The message's mark at the sink. */
+  mark = 0;
+  /** Whether somebody has asked for the outcome. */
+  isObserved = false;
+  /** The encoded message while it waits for the window, and what it lends. */
+  waiting: { readonly head: number; readonly body: Uint8Array; readonly lent: readonly unknown[] } | undefined;
+  /** Stubs that may not be released before the answer, besides the target. */
+  pins: readonly { pins: number }[] | undefined;
+  /** Undoes what timeouts and signals hold. */
+  cleanUp: (() => void) | undefined;
+  private state = PENDING;
+  private value: unknown;
+  private promise: Promise<unknown> | undefined;
+  private resolvePromise: Settle | undefined;
+  private rejectPromise: Settle | undefined;
+
+  constructor(
+    private readonly owner: CallOwner,
+    readonly target: StubTarget | undefined,
+    readonly method: string,
+  ) {}
+
+  get isSettled(): boolean {
+    return this.state !== PENDING;
+  }
+
+  /** Why it was rejected. */
+  get error(): unknown {
+    return this.state === REJECTED ? this.value : undefined;
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "RemoteCall";
+  }
+
+  /** The answer came. */
+  resolve(value: unknown): void {
+    this.settle(FULFILLED, value, this.resolvePromise);
+  }
+
+  /** The call failed. */
+  reject(error: unknown): void {
+    this.settle(REJECTED, error, this.rejectPromise);
+    if (!this.isObserved) this.owner.unobserved(this);
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: a call is awaited, that is its purpose.
+  then<A = unknown, B = never>(
+    fulfilled?: ((value: unknown) => A | PromiseLike<A>) | null,
+    rejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.observe().then(fulfilled, rejected);
+  }
+
+  catch<B = never>(rejected?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<unknown> {
+    return this.observe().catch(rejected);
+  }
+
+  finally(run?: (() => void) | null): Promise<unknown> {
+    return this.observe().finally(run);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<never> {
+    throw localError(
+      "invalid_argument",
+      "streams are not there yet: return an array, or call a function for each item",
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.isObserved = true;
+    this.owner.abandon(this, "cancelled");
+  }
+
+  private settle(state: number, value: unknown, settle: Settle | undefined): void {
+    this.state = state;
+    this.value = value;
+    settle?.(value);
+    this.cleanUp?.();
+    this.cleanUp = this.resolvePromise = this.rejectPromise = undefined;
+  }
+
+  private observe(): Promise<unknown> {
+    this.isObserved = true;
+    this.promise ??= this.makePromise();
+    return this.promise;
+  }
+
+  private makePromise(): Promise<unknown> {
+    if (this.state === FULFILLED) return Promise.resolve(this.value);
+    if (this.state === REJECTED) return Promise.reject(this.value);
+    return new Promise((resolve, reject) => {
+      this.resolvePromise = resolve;
+      this.rejectPromise = reject;
+    });
+  }
+}

@@ -1,0 +1,29 @@
+/** Tells of a service's errors when nobody else does: as warnings of the process, once per kind and not too many (D24). */
+import type { Clock } from "../base/clock.js";
+
+/** Kinds that are remembered; the oldest is forgotten first. */
+const KINDS_MAX = 256;
+/** At most one warning in this time. */
+const PAUSE_MS = 100;
+
+/** The warnings of one server. */
+export class ServiceWarnings {
+  readonly #kinds = new Set<string>();
+  #quietUntil = Number.NEGATIVE_INFINITY;
+
+  constructor(private readonly clock: Clock) {}
+
+  /** Warns of an error unless one of its kind (service, method, place in the code) was warned of before. */
+  warn(service: string, method: string, error: unknown): void {
+    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const place = stack.split("\n").find((line) => line.trimStart().startsWith("at ")) ?? stack.slice(0, 80);
+    const kind = `${service}.${method} ${place}`;
+    const now = this.clock.monotonicMs();
+    if (this.#kinds.has(kind) || now < this.#quietUntil) return;
+    this.#quietUntil = now + PAUSE_MS;
+    this.#kinds.add(kind);
+    for (const oldest of this.#kinds) if (this.#kinds.size > KINDS_MAX) this.#kinds.delete(oldest);
+    const message = `${service}.${method} threw, and nothing listens to the server's service_error: ${stack}`;
+    process.emitWarning(message, { type: "DuowireServiceError" });
+  }
+}

@@ -1,0 +1,117 @@
+/** A client machine: the real client code over simulated links, one session after the other. */
+import type { DuowireError } from "../../src/base/errors.js";
+import { Communication, type Network } from "../../src/client/communication.js";
+import type { AnnouncedLimits } from "../../src/frame/limits.js";
+import type { SessionState } from "../../src/session/states.js";
+import { SimApplication } from "./application.js";
+import type { Checker, Party } from "./checker.js";
+import { SimulationFailure } from "./failure.js";
+import { Connection, type Path } from "./network.js";
+import { Random } from "./random.js";
+import type { Machine, World } from "./world.js";
+
+/** How long a first access may take before it is given up (D21). */
+export const CONNECT_TIMEOUT_MS = 15_000;
+
+/** What is the same for all sessions of one client. */
+export interface ClientSettings {
+  readonly world: World;
+  readonly machine: Machine;
+  readonly path: Path;
+  readonly checker: Checker;
+  readonly limits: AnnouncedLimits;
+  readonly queueBytesMax: number;
+  /** Numbers the conversations of all clients. */
+  readonly nextConversation: () => number;
+}
+
+/** The number of the conversation that stands in what a client drew as its nonce. */
+export function conversationOf(nonce: Uint8Array): number {
+  return Buffer.from(nonce).readUInt32BE(0);
+}
+
+/** One session of a client, from its first access to its end. */
+export class SimSession {
+  readonly conversation: number;
+  readonly party: Party;
+  readonly application: SimApplication;
+  readonly communication: Communication;
+  readonly startedAt: number;
+  /** The same by the machine's clock. */
+  readonly startedMs: number;
+  /** The identification that the server notified. */
+  id: string | undefined;
+  /** When its owner wanted the end, by the machine's clock. */
+  closeAskedMs: number | undefined;
+  readonly network: Network;
+
+  constructor(
+    readonly settings: ClientSettings,
+    ended: (session: SimSession, reason: DuowireError) => void,
+  ) {
+    const { world, machine, path, checker, limits, queueBytesMax } = settings;
+    this.conversation = settings.nextConversation();
+    this.startedAt = world.now;
+    this.startedMs = machine.monotonicMs();
+    this.party = checker.party("client", this.conversation, machine, queueBytesMax);
+    const open = (kind: "access" | "websocket", id: string | undefined, admission: string) => {
+      const { client } = new Connection(path, kind, id, admission);
+      client.owner = this.party;
+      return client;
+    };
+    this.network = {
+      access: () => open("access", undefined, ""),
+      ask: (id) => open("access", id, ""),
+      open: (id, admission) => open("websocket", id, admission),
+      farewell: () => {},
+    };
+    const random = new Random(world.random.seed, `client ${this.conversation}`);
+    let application: SimApplication | undefined;
+    this.communication = new Communication({
+      network: this.network,
+      clock: machine,
+      random: (count) => {
+        const octets = random.octets(count);
+        if (count === 16) Buffer.from(octets.buffer).writeUInt32BE(this.conversation, 0);
+        return octets;
+      },
+      limits,
+      queueBytesMax,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      target: "http://server/WAO",
+      application: (outgoing, wake) => {
+        application = new SimApplication(this.party, outgoing, wake);
+        return application;
+      },
+      events: {
+        identified: (id) => {
+          this.id = id;
+        },
+        state: (state, reason) => {
+          this.party.stateIs(state);
+          if (state === "closed") ended(this, reason as DuowireError);
+        },
+        link: () => {},
+        bug: (error) => {
+          throw error instanceof SimulationFailure ? error : new SimulationFailure("bug", String((error as Error).stack));
+        },
+      },
+    });
+    this.application = application as unknown as SimApplication;
+    const { session } = this.communication.driver;
+    this.party.core = () => ({
+      state: session.state,
+      unackedBytes: session.figures.unackedBytes,
+      queuedBytes: session.outgoing.queuedBytes,
+    });
+  }
+
+  get state(): SessionState {
+    return this.communication.driver.session.state;
+  }
+
+  close(reason: DuowireError): void {
+    this.closeAskedMs ??= this.settings.machine.monotonicMs();
+    this.communication.close(reason);
+  }
+}
