@@ -16,7 +16,8 @@ export const COUNT_MAX = 1_000_000;
 /** What octets of their own (bin) count: an ArrayBuffer costs a multiple of what a number does. */
 export const OCTETS_COUNT = 4;
 
-const TWO_POW_32 = 4_294_967_296;
+/** What the upper half of a 64-bit integer counts. */
+export const TWO_POW_32 = 4_294_967_296;
 /** Up to this length a loop over the characters beats a call of the platform's encoder. */
 const LOOP_CHARS_MAX = 40;
 /** How much of a path an error message shows. */

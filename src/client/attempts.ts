@@ -11,6 +11,9 @@ export const REPEAT_SLOWLY_MS = 5_000;
 const QUICK_FOR_MS = 60_000;
 /** Attempts that may be under way at once. */
 export const ATTEMPTS_AT_ONCE = 2;
+/** The older of them is given this long, or six round trips: on a slow path three of them are gone before it opens. */
+export const PATIENCE_MS = 5_000;
+const PATIENCE_ROUND_TRIPS = 6;
 /** The first wait after an answered attempt is up to this long; each further one up to twice as long. */
 const BACK_OFF_MS = 100;
 const BACK_OFF_MS_MAX = 5_000;
@@ -39,15 +42,21 @@ export class Attempts {
     this.refusedSince = undefined;
   }
 
-  /** The first moment of a search that was not running. */
+  /** The first moment of a search that was not running, or of one that a sleep has interrupted. */
   begin(now: number): void {
     this.since = now;
+    this.refusedSince = undefined;
   }
 
   /** How long until an attempt that has brought nothing is joined by another one. */
   repeatMs(roundTripMs: number | undefined, now: number): number {
     if (now - this.since > QUICK_FOR_MS) return REPEAT_SLOWLY_MS;
     return Math.max(REPEAT_MS, 2 * (roundTripMs ?? 0));
+  }
+
+  /** How long the older of two attempts may take while the younger is renewed. */
+  patienceMs(roundTripMs: number | undefined): number {
+    return Math.max(PATIENCE_MS, PATIENCE_ROUND_TRIPS * (roundTripMs ?? 0));
   }
 
   /** How long to wait after an attempt that was answered, but not by a link; the first time, not at all. */

@@ -35,7 +35,8 @@ export interface FirstCommunicationOptions {
 
 /** Makes the first access, and repeats it until there is an answer or the time is over. */
 export class FirstCommunication {
-  private readonly firstTriedAt: number;
+  /** When the first attempt was made that the server may have seen (D1). */
+  private firstTriedAt: number | undefined;
   private readonly cancelDeadline: CancelTimer;
   private cancelRepeat: CancelTimer | undefined;
   private repeatMs = ACCESS_REPEAT_MS;
@@ -44,7 +45,6 @@ export class FirstCommunication {
   private isOver = false;
 
   constructor(private readonly options: FirstCommunicationOptions) {
-    this.firstTriedAt = options.clock.monotonicMs();
     this.cancelDeadline = options.clock.after(options.connectTimeoutMs, () => this.giveUp());
     this.try();
   }
@@ -77,6 +77,7 @@ export class FirstCommunication {
       closed: (closed, reason, end) => this.closed(closed, reason, end),
     });
     this.current = candidate;
+    this.firstTriedAt ??= now;
     const triedMsAgo = Math.floor(now - this.firstTriedAt);
     candidate.attach(
       { type: "access", nonce, triedMsAgo, ...(service !== undefined && { service }) },
@@ -91,6 +92,8 @@ export class FirstCommunication {
     if (this.isOver || candidate !== this.current) return;
     this.current = undefined;
     this.lastFailure = reason;
+    // Where nobody listened, nobody saw it.
+    if (end === "refused" && candidate.startedAt === this.firstTriedAt) this.firstTriedAt = undefined;
     const { attempts, clock } = this.options;
     const wait =
       end === "refused" ? (attempts.afterRefusalMs(clock.monotonicMs()) ?? ACCESS_REPEAT_MS) : attempts.afterAnswerMs();

@@ -58,7 +58,9 @@ export class SecondCommunication {
 
   /** The machine woke, or the network changed: whatever wait is running is over. */
   wake(): void {
+    const { attempts, clock } = this.options;
     this.isPaused = false;
+    attempts.begin(clock.monotonicMs());
     this.ensure();
     if (this.isSearching) this.tryNow();
     else if (!this.isOver) this.options.driver.ping();
@@ -101,10 +103,19 @@ export class SecondCommunication {
     const { driver, clock, attempts } = this.options;
     if (driver.session.isHealthy) return this.settle();
     const now = clock.monotonicMs();
-    const waiting = [...this.candidates].filter((candidate) => !candidate.isAttached);
-    if (waiting.length >= ATTEMPTS_AT_ONCE) this.abandon(waiting[0] as Candidate, "it took too long");
+    this.makeRoom(now);
     this.start(now);
     this.tryAfter(attempts.repeatMs(driver.session.roundTripMs, now));
+  }
+
+  /** Renews the younger attempt, which may have been swallowed; the older one is left the time that a slow path takes. */
+  private makeRoom(now: number): void {
+    const { driver, attempts } = this.options;
+    const waiting = [...this.candidates].filter((candidate) => !candidate.isAttached);
+    const [oldest, youngest] = [waiting[0], waiting.at(-1)];
+    if (oldest === undefined || youngest === undefined || waiting.length < ATTEMPTS_AT_ONCE) return;
+    const isLate = now - oldest.startedAt >= attempts.patienceMs(driver.session.roundTripMs);
+    this.abandon(isLate ? oldest : youngest, "it took too long");
   }
 
   private start(now: number): void {

@@ -8,7 +8,7 @@ import type { Access, ProcessState } from "../access/communication-process.js";
 import type { Secrets } from "../access/secrets.js";
 import type { CancelTimer, Clock } from "../base/clock.js";
 import { DuowireError, type ErrorCode } from "../base/errors.js";
-import { MalformedOctets } from "../base/octets.js";
+import { MalformedOctets, sameOctets } from "../base/octets.js";
 import { type Application, Driver } from "../driver/driver.js";
 import type { AccessFrame, AttachFrame } from "../frame/control.js";
 import { decodeFrames, encodeFrame, type Frame, frameLengthAt } from "../frame/frame.js";
@@ -55,6 +55,8 @@ export interface ReceptionEvents {
 
 /** How many attaches an admission token outlives: those of which the client may never have seen the answer. */
 const ADMISSIONS_KEPT = 16;
+/** How many clients that were superseded are remembered, so that they are told when they come late. */
+const SUPERSEDED_KEPT = 16;
 /** How long a server waits for CLOSED. */
 const CLOSE_MS = 1_000;
 
@@ -64,6 +66,9 @@ export class Reception {
   private readonly unproven = new Set<Arrival>();
   /** An attach at the process's own address has been accepted, not only the first access. */
   private wasAttached = false;
+  /** Whose the conversation is, and whose it was: those never come back (D11). */
+  private incarnation: Uint8Array | undefined;
+  private readonly superseded: Uint8Array[] = [];
   private isReady = false;
   /** The attach number that the newest admission token was made for. */
   private lastAttach = 0;
@@ -98,6 +103,7 @@ export class Reception {
 
   /** Takes a link; see CommunicationProcess.accept. */
   accept(link: Link, proof?: AccessFrame): void {
+    // Not the oldest makes room: on a slow path it is the one whose attach comes next.
     const tooMany = proof === undefined && this.unproven.size >= UNPROVEN_LINKS_MAX;
     if (tooMany)
       return refuseLink(link, "too_many_requests", "too many links wait at this address to prove themselves");
@@ -139,7 +145,10 @@ export class Reception {
       number = this.driver.adopt(arrival.link);
       this.driver.receiveAttach(number, attach, extras());
     }
-    if (attach.type === "attach") this.wasAttached = true;
+    if (this.driver.session.attachedLink === number) {
+      this.incarnation = attach.incarnation;
+      if (attach.type === "attach") this.wasAttached = true;
+    }
     this.options.events.state(this.state);
     return { driver: this.driver, number };
   }
@@ -148,6 +157,7 @@ export class Reception {
     const { access, secrets } = this.options;
     if (attach.type === "attach" && !secrets.keyFits(access.id, attach.key)) return new DuowireError("session_unknown");
     if (this.state === "closed") return new DuowireError("session_ended", this.reason?.message);
+    if (this.superseded.some((one) => sameOctets(one, attach.incarnation))) return new DuowireError("superseded");
     if (attach.version !== WIRE_VERSION) {
       const message = `this server speaks version ${WIRE_VERSION} of the wire, and the client ${attach.version}`;
       return new DuowireError("version_unsupported", message);
@@ -166,6 +176,8 @@ export class Reception {
   private supersede(): void {
     const before = this.driver;
     this.lastAttach = 0;
+    if (this.incarnation !== undefined) this.superseded.push(this.incarnation);
+    if (this.superseded.length > SUPERSEDED_KEPT) this.superseded.shift();
     this.driver = this.converse();
     before.fail(new DuowireError("superseded", undefined, { side: "local" }));
   }
@@ -223,8 +235,7 @@ class Arrival implements LinkEvents {
   start(proof: AccessFrame | undefined): void {
     this.proof = proof;
     this.link.listen(this);
-    if (proof === undefined)
-      this.cancelTimer = this.clock.after(UNPROVEN_MS, () => this.refuse("no attach came in time"));
+    if (proof === undefined) this.cancelTimer = this.clock.after(UNPROVEN_MS, () => this.giveUp());
     this.proceed();
   }
 
@@ -280,6 +291,13 @@ class Arrival implements LinkEvents {
     this.proof = undefined;
     this.taken = this.owner.decide(attach);
     this.isOver = this.taken === undefined;
+  }
+
+  /** Ends the link without a word: its far end did nothing wrong, and its attach may be on the way. */
+  private giveUp(): void {
+    this.isOver = true;
+    this.leave();
+    this.link.close("no attach came in time");
   }
 
   private refuse(message: string): void {

@@ -4,7 +4,7 @@
  * The request is one that a browser sends without a preflight: no header of ours, no Content-Type (D15). Whatever is not
  * an answer of this protocol is turned into a REFUSED of our own, so that its reader has one case to handle.
  */
-import type { ErrorCode } from "../base/errors.js";
+import { type ErrorCode, isErrorCode } from "../base/errors.js";
 import { MalformedOctets } from "../base/octets.js";
 import { encodeFrame } from "../frame/frame.js";
 import { FrameSplitter } from "../frame/frame-splitter.js";
@@ -74,8 +74,21 @@ async function strangeAnswer(answer: Response): Promise<[ErrorCode, string, numb
     return ["redirected", `the address redirects to ${where}; use that address itself`, 0];
   }
   const retryAfterMs = Number(headers.get("retry-after") ?? 0) * 1_000 || 0;
-  const page = (await answer.text()).replace(/\s+/g, " ").slice(0, PAGE_CHARACTERS);
+  const text = await answer.text();
+  const refusal = headers.get("content-type")?.startsWith("application/json") ? readRefusal(text) : undefined;
+  if (refusal !== undefined) return [...refusal, retryAfterMs];
+  const page = text.replace(/\s+/g, " ").slice(0, PAGE_CHARACTERS);
   return [codeOfStatus(status), `status ${status}, and not in this protocol: ${page}`, retryAfterMs];
+}
+
+/** A refusal that the server decided before it read that the request speaks frames. */
+function readRefusal(text: string): [ErrorCode, string] | undefined {
+  try {
+    const { code, message } = JSON.parse(text) as { code?: unknown; message?: unknown };
+    return isErrorCode(code) && typeof message === "string" ? [code, message] : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A proxy in front of the server may speak for it; only what passes is worth another try. */

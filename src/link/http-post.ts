@@ -11,12 +11,17 @@ export function openHttpPostLink(href: string): Link {
   return new HttpPostLink(href);
 }
 
+/** How long the rest of an answer may take that nobody needs any more. */
+const ANSWER_END_MS = 1_000;
+
 class HttpPostLink implements Link {
   readonly kind = "access";
   readonly queuedBytes = 0;
   private readonly abort = new AbortController();
   private events: LinkEvents | undefined;
   private parts: Uint8Array[] | undefined = [];
+  private isAnswered = false;
+  private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly href: string) {}
 
@@ -30,15 +35,20 @@ class HttpPostLink implements Link {
     this.parts.push(octets);
   }
 
+  /** An answer that has begun is read to its end, which is near: a connection that is cut cannot be used again. */
   close(reason: string): void {
-    this.abort.abort();
+    if (this.isAnswered) this.timer = setTimeout(() => this.abort.abort(), ANSWER_END_MS);
+    else this.abort.abort();
     if (this.parts?.length === 0) queueMicrotask(() => this.closed(reason, "answered"));
   }
 
   private async post(): Promise<void> {
     const body = joinOctets(this.parts ?? []);
     this.parts = undefined;
-    const receive = (frames: Uint8Array) => this.events?.receive(frames);
+    const receive = (frames: Uint8Array) => {
+      this.isAnswered = true;
+      this.events?.receive(frames);
+    };
     const { reason, end } = await requestFrames(this.href, body, this.abort.signal, receive);
     this.closed(reason, end);
   }
@@ -46,6 +56,7 @@ class HttpPostLink implements Link {
   private closed(reason: string, end: LinkEnd): void {
     const { events } = this;
     this.events = undefined;
+    clearTimeout(this.timer);
     events?.closed(reason, end);
   }
 }

@@ -3,7 +3,7 @@
  * references. spec/values.md is the normative text; the numbers below are the wire and never change.
  */
 import { DuowireError } from "../base/errors.js";
-import { Decoder, Encoder, malformed, OCTETS_COUNT, writeExtensionHead } from "../base/messagepack.js";
+import { Decoder, Encoder, malformed, OCTETS_COUNT, TWO_POW_32, writeExtensionHead } from "../base/messagepack.js";
 import { type OctetReader, varintLength } from "../base/octets.js";
 import { type ErrorFields, errorEntries, RemoteError, safeName } from "./remote-error.js";
 
@@ -48,12 +48,8 @@ export const ERROR_COUNT = 64;
 
 const DATE_MS_MAX = 8_640_000_000_000_000;
 const NANOSECONDS_PER_MS = 1_000_000;
-const TWO_POW_32 = 4_294_967_296;
 
-interface ViewConstructor {
-  readonly BYTES_PER_ELEMENT?: number;
-  new (buffer: ArrayBuffer): ArrayBufferView;
-}
+type ViewConstructor = { BYTES_PER_ELEMENT?: number; new (buffer: ArrayBuffer): ArrayBufferView };
 
 /** By kind octet, from 1 on. A Uint8Array is MessagePack's bin. */
 const viewConstructors: readonly ViewConstructor[] = [

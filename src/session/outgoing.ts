@@ -167,7 +167,8 @@ export class Outgoing {
   /** Gives the buffer back when it is used up. Never moves octets that the last view still shows. */
   private tidyRun(): void {
     if (this.used === this.run.length) {
-      this.used = this.run.length = this.nextEnd = 0;
+      this.run.clear();
+      this.used = this.nextEnd = 0;
       this.ends = [];
     } else if (this.used > COMPACT_BYTES) {
       const rest = new OctetWriter(2 * (this.run.length - this.used));

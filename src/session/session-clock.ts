@@ -18,7 +18,12 @@ export class SessionClock {
     return Math.max(0, now - this.startedAt + this.peerAheadMs);
   }
 
-  /** The far side stated its clock. The largest statement counts: a batch that is sent again carries its first one. */
+  /** The far side stated its clock with an attach or a welcome. Counts in any case: its clock may have stood still. */
+  statedAtAttach(clockMs: number, now: number): void {
+    this.peerAheadMs = clockMs - (now - this.startedAt);
+  }
+
+  /** The far side stated its clock with a batch. The largest statement counts: a batch that is sent again carries its first one. */
   stated(clockMs: number, now: number): void {
     this.peerAheadMs = Math.max(this.peerAheadMs, clockMs - (now - this.startedAt));
   }

@@ -14,6 +14,7 @@ import type { AccessFrame, AttachFields, AttachFrame, CloseFrame, WelcomeFrame }
 import { encodeFrame, type Frame } from "../frame/frame.js";
 import {
   type AnnouncedLimits,
+  BATCH_BYTES_MAX,
   defaultLimits,
   EARLY_BYTES_MAX,
   WINDOW_RESERVE_BYTES,
@@ -184,7 +185,7 @@ export class Session {
   /** Ends the session at once; the far side is told if a link is there. */
   fail(reason: DuowireError): void {
     if (this.state === "closed") return;
-    this.reason = reason;
+    this.reason ??= reason;
     this.tellClose();
     this.apply("failed");
   }
@@ -198,7 +199,7 @@ export class Session {
   /** Octets that {@link sendUrgent} takes now: the window, and a reserve beyond it (D9). */
   urgentRoom(): number {
     if (!this.canSend()) return 0;
-    return Math.max(0, this.roomBytes() + WINDOW_RESERVE_BYTES);
+    return Math.max(0, Math.min(this.roomBytes() + WINDOW_RESERVE_BYTES, BATCH_BYTES_MAX));
   }
 
   /** The end of a turn: what is queued becomes batches as far as the window goes, and one write. */
@@ -261,6 +262,7 @@ export class Session {
       case "welcome":
         return this.receiveWelcome(link, frame, now);
       case "refused":
+        if (this.attached.welcomed) throw protocolError("refused inside a session");
         this.outputs.push({ type: "refused", refusal: frame, link });
         return this.linkClosed(link);
       case "close":
@@ -299,7 +301,7 @@ export class Session {
 
   /** What the far side stated with its attach or welcome. */
   private learn(stated: Pick<AttachFields, "limits" | "clockMs" | "ahead">, now: number): void {
-    this.clock.stated(stated.clockMs, now);
+    this.clock.statedAtAttach(stated.clockMs, now);
     this.peerLimits = stated.limits;
     this.outgoing.setLimits(stated.limits);
     this.outputs.push({ type: "limits", limits: stated.limits });

@@ -8,6 +8,7 @@ import { MESSAGE_CHARS_MAX, RemoteError, STACK_CHARS_MAX } from "../../src/rpc/r
 import {
   BIGINT_BYTES_MAX,
   type EncodeHooks,
+  ERROR_COUNT,
   ERRORS_DEPTH_MAX,
   EXTENSION_COUNT,
   REGEXP_CHARS_MAX,
@@ -244,6 +245,13 @@ test("ValueEncoder and ValueDecoder count an extension as EXTENSION_COUNT", () =
   expect(() => decoder.decode(new OctetReader(octets))).toThrow(MalformedOctets);
 });
 
+test("ValueEncoder and ValueDecoder count errors more than other extensions", () => {
+  const each = 1 + 2 * 2 + EXTENSION_COUNT + ERROR_COUNT;
+  const most: unknown[] = new Array(Math.floor(COUNT_MAX / each)).fill(new Error("m"));
+  expect(crossed(most)).toHaveLength(most.length);
+  expect(refusal([...most, most[0]])).toMatch(/more than 1000000 values/);
+});
+
 test("ValueEncoder and ValueDecoder count the levels inside extensions", () => {
   const nested = (levels: number): unknown => (levels === 0 ? 1 : new Set([nested(levels - 1)]));
   expect(crossed(nested(DEPTH_MAX))).toStrictEqual(nested(DEPTH_MAX));
@@ -316,7 +324,7 @@ test("ValueDecoder stays quick and small in front of hostile octets", () => {
   const heavy = Math.floor(COUNT_MAX / (1 + EXTENSION_COUNT));
   const cases = [
     ...[repeat("d44001", 3_333_333), repeat("d44001", heavy), repeat("c70000", COUNT_MAX), repeat("91", COUNT_MAX)],
-    ...[repeat("d505a161", heavy), repeat("d40390", heavy), repeat("d40880", heavy), repeat("d50600", heavy)],
+    ...[repeat("d505a161", heavy), repeat("d40390", heavy), repeat("d40880", 12_300), repeat("d50600", heavy)],
     ...[fromHex("91".repeat(5_000_000)), fromHex("d402".repeat(5_000_000)), repeat("c400", COUNT_MAX)],
   ];
   for (const octets of cases) {
@@ -334,22 +342,29 @@ const samples = [...(vectors.values ?? []), ...(vectors.accepted ?? []), ...(vec
   .map(({ hex }) => fromHex(hex))
   .filter(({ length }) => length < 300);
 
-/** One seed: only the two kinds of failure, the reader behind the value unless it is malformed, quick, no pollution. */
-function fuzz(seed: number): void {
-  const octets = hostileOctets(randomOf(seed), samples);
+/** Decodes; undefined when the octets are malformed. */
+function received(octets: Uint8Array): { value: unknown; offset: number; tookMs: number } | undefined {
   const reader = new OctetReader(octets);
   const before = performance.now();
   let value: unknown;
   try {
     value = decoder.decode(reader);
   } catch (error) {
-    if (error instanceof MalformedOctets) return;
+    if (error instanceof MalformedOctets) return undefined;
     if (!(error instanceof DuowireError)) throw error;
   }
-  const tookMs = performance.now() - before;
-  if (tookMs > 250) throw new Error(`took ${tookMs} ms`);
-  if (reader.offset !== endOf(octets))
-    throw new Error(`the reader stands at ${reader.offset}, not at ${endOf(octets)}`);
+  return { value, offset: reader.offset, tookMs: performance.now() - before };
+}
+
+/** One seed: only the two kinds of failure, the reader behind the value unless it is malformed, quick, no pollution. */
+function fuzz(seed: number): void {
+  const octets = hostileOctets(randomOf(seed), samples);
+  const first = received(octets);
+  if (!first) return;
+  const { value, offset, tookMs } = first;
+  // A slow one gets a second try: a busy machine is no finding.
+  if (tookMs > 250 && Number(received(octets)?.tookMs) > 250) throw new Error(`took ${tookMs} ms`);
+  if (offset !== endOf(octets)) throw new Error(`the reader stands at ${offset}, not at ${endOf(octets)}`);
   if (Reflect.ownKeys(Object.prototype).length !== prototypeKeys) throw new Error("Object.prototype was changed");
   // What was taken can be sent again and is the same then, but for errors, whose fields are cut and checked.
   const again = describe(value);

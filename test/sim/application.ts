@@ -23,6 +23,11 @@ export class SimApplication implements Application {
     return this.awaited > 0;
   }
 
+  /** A message longer than a batch must not be sent before. */
+  get knowsLimits(): boolean {
+    return Number.isFinite(this.party.windowBytes);
+  }
+
   get hasUrgent(): boolean {
     return this.waitingUrgent.length > 0;
   }

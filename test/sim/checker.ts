@@ -185,7 +185,7 @@ export class Party {
 
   /** A batch of this party came out of a link, whether that link counted or not. */
   arrives(sequence: number): void {
-    if (sequence > this.arrivedSequence) this.arrivedSequence = sequence;
+    if (sequence > this.arrivedSequence && sequence <= this.frames.length) this.arrivedSequence = sequence;
   }
 
   private countHanded(frame: WireFrame): void {

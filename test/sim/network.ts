@@ -291,7 +291,7 @@ export class Connection {
       if (world.random.chance(0.5)) this.side.machine.isCrashed || this.up.push(undefined);
       return;
     }
-    for (const octets of this.held.splice(0)) out.push(octets);
+    if (end === this.server) for (const octets of this.held.splice(0)) out.push(octets);
     out.push(undefined);
   }
 

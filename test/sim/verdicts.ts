@@ -23,8 +23,9 @@ export function checkClientEnd(simulation: Simulation, client: SimClient, sessio
         return client.machine.monotonicMs() - session.startedMs >= CONNECT_TIMEOUT_MS - SLACK_MS;
       case "lease_expired":
         return reason.side === "remote" ? process?.endReason?.code === "lease_expired" : silentMs >= simulation.plan.leaseMs - SLACK_MS;
-      case "session_ended":
       case "attach_timeout":
+        return process !== undefined && simulation.world.now - process.startedAt >= ATTACH_DEADLINE_MS * 0.99;
+      case "session_ended":
         return process?.endReason !== undefined || process?.server !== simulation.server;
       case "session_unknown":
         return process?.server.secret !== simulation.server.secret;

@@ -36,15 +36,14 @@ export const duowirePeer: Peer = {
   connect(url, client, load) {
     const take = (n: number) => executed(client, "down", n);
     const session = connect<JudgeDesk>(url, { expose: { take } });
-    let closed = false;
-    session.closed.then((reason: unknown) => {
-      closed = true;
-      write({ kind: "closed", client, at: machineNow(), code: codeOf(reason ?? {}) });
-    });
     const note = (text: string) => write({ kind: "note", client, at: machineNow(), text });
-    for (const name of ["opened", "interrupted", "resumed", "link_changed"]) {
-      session.addEventListener(name as never, () => note(name));
-    }
+    let closed = false;
+    session.closed.then((reason) => {
+      closed = true;
+      write({ kind: "closed", client, at: machineNow(), code: codeOf(reason) });
+    });
+    session.addEventListener("state", ({ detail }) => note(detail.state));
+    session.addEventListener("link", ({ detail }) => note(`link ${detail?.kind}`));
     session.remote.hello(client).then(undefined, (error: unknown) => note(`hello: ${codeOf(error)}`));
     makeCalls(
       { client, direction: "up" },
