@@ -79,8 +79,10 @@ export interface CloseFrame {
 /** The head of each request of an http-exchange link, and both the head and the end of each answer (D10). */
 export interface ExchangeFrame {
   readonly type: "exchange";
-  /** 128 random bits, made by the client for this link, known to nobody else. */
+  /** 128 random bits, made by the client for this link. */
   readonly link: Uint8Array;
+  /** In a request: the session's key, so that each may come first, on any connection. */
+  readonly key?: Uint8Array;
   /** Requests and answers count 1, 2, 3, …; the answer to request n is answer n. */
   readonly number: number;
   /** In a request: all answers up to this one have come. In an answer: all requests up to this one have. */
@@ -168,6 +170,7 @@ const fieldsOf: Record<ControlFrame["type"], Record<string, Field>> = {
   close: { code: must(text), message: must(reason), last: must(count) },
   exchange: {
     link: must(octetsOf(NONCE_BYTES)),
+    key: may(octetsOf(KEY_BYTES)),
     number: must(atLeastOne),
     confirmed: must(count),
     holdMs: must(count),

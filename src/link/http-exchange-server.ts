@@ -59,7 +59,11 @@ export class AcceptedExchangeLink implements Link {
   constructor(
     private readonly clock: Clock,
     private readonly identification: Uint8Array,
-  ) {}
+    /** The link is dead: whoever keeps it by its identification can forget it. */
+    private readonly forget: () => void,
+  ) {
+    this.waitForRequest();
+  }
 
   get queuedBytes(): number {
     return this.pendingBytes + (this.current?.answer?.queuedBytes ?? 0);
@@ -106,7 +110,6 @@ export class AcceptedExchangeLink implements Link {
   close(reason: string): void {
     if (this.events === undefined) return;
     if (this.current !== undefined) this.endAnswer(this.current);
-    // The answers stay for a while, in case the last one has to be sent again.
     queueMicrotask(() => this.end(reason, "answered"));
   }
 
@@ -196,6 +199,7 @@ export class AcceptedExchangeLink implements Link {
     for (const { answer } of this.early.values()) answer.end();
     for (const { answer, isWhole } of this.answers.values()) if (!isWhole) answer?.end();
     this.pending = [];
+    this.forget();
     events.closed(reason, end);
   }
 }

@@ -25,6 +25,8 @@ export const polling: ExchangeMode = { parkMs: 20_000, holdMs: 0 };
 
 /** A request that brought no whole answer is sent again, octet for octet, this often; then the link is dead. */
 const TRIES_MAX = 3;
+/** The octets of one request's body: less than any server takes (accessBytesMax). */
+const REQUEST_BYTES_MAX = 131_072;
 /** Requests under way at once: one that waits for frames, one that brings some. */
 const REQUESTS_MAX = 2;
 
@@ -39,9 +41,17 @@ interface Request {
   isWhole: boolean;
 }
 
-/** Opens a link of requests to `href`; `identification` is 16 random octets that nobody else knows. */
-export function openHttpExchangeLink(href: string, identification: Uint8Array, mode: ExchangeMode): Link {
-  return new HttpExchangeLink(href, identification, mode);
+/** Who a link's requests come from. */
+export interface ExchangeIdentity {
+  /** 16 random octets, new for each link. */
+  readonly link: Uint8Array;
+  /** The session's key. */
+  readonly key: Uint8Array;
+}
+
+/** Opens a link of requests to `href`. Never throws: what goes wrong closes the link. */
+export function openHttpExchangeLink(href: string, identity: ExchangeIdentity, mode: ExchangeMode): Link {
+  return new HttpExchangeLink(href, identity, mode);
 }
 
 class HttpExchangeLink implements Link {
@@ -58,7 +68,7 @@ class HttpExchangeLink implements Link {
 
   constructor(
     private readonly href: string,
-    private readonly identification: Uint8Array,
+    private readonly identity: ExchangeIdentity,
     private readonly mode: ExchangeMode,
   ) {}
 
@@ -104,17 +114,29 @@ class HttpExchangeLink implements Link {
     this.lastNumber += 1;
     const head = encodeFrame({
       type: "exchange",
-      link: this.identification,
+      ...this.identity,
       number: this.lastNumber,
       confirmed: this.confirmed,
       ...this.mode,
     });
-    const body = joinOctets([head, ...this.queue]);
-    this.queue = [];
-    this.queuedBytes = 0;
+    const body = joinOctets([head, ...this.takeQueue()]);
     const request = { number: this.lastNumber, body, tries: 0, readBytes: 0, early: [], isWhole: false };
     this.requests.push(request);
     void this.run(request);
+  }
+
+  /** As many writes as one request carries; the first in any case. */
+  private takeQueue(): Uint8Array[] {
+    let bytes = 0;
+    let count = 0;
+    for (const octets of this.queue) {
+      bytes += octets.length;
+      if (count > 0 && bytes > REQUEST_BYTES_MAX) break;
+      count += 1;
+    }
+    const taken = this.queue.splice(0, count);
+    for (const octets of taken) this.queuedBytes -= octets.length;
+    return taken;
   }
 
   private async run(request: Request): Promise<void> {

@@ -15,6 +15,7 @@ import type { Secrets } from "../access/secrets.js";
 import type { CancelTimer } from "../base/clock.js";
 import { DuowireError } from "../base/errors.js";
 import type { Link } from "../frame/link.js";
+import type { AcceptedExchangeLink } from "../link/http-exchange-server.js";
 import { sourceOf } from "./client-address.js";
 import { deriveSecrets } from "./secrets.js";
 import type { AskedAccess, ServiceClass, Settings } from "./settings.js";
@@ -49,6 +50,8 @@ export class ServerCore {
   onLoopback = false;
   /** Set when the server begins to close: from then on it takes no new access. */
   closing = false;
+  /** The http-exchange links that live, by session and link. */
+  readonly exchangeLinks = new Map<string, AcceptedExchangeLink>();
   /** Called when the live list becomes empty. */
   emptied: () => void = () => undefined;
   readonly #hosts: ReadonlyMap<string, ProcessHost>;

@@ -8,9 +8,9 @@ import type { CommunicationProcess } from "../access/communication-process.js";
 import { wireHeaders } from "../access/identification-notification.js";
 import { DuowireError } from "../base/errors.js";
 import { type Exchange, sendAnswer } from "./exchange.js";
+import { checkNode, processFor } from "./holder.js";
 import { refuse, sessionUnknown } from "./refusals.js";
 import { readBody, shownKey } from "./request-reading.js";
-import { checkNode, processFor } from "./sessions.js";
 
 /** What hypertext is sent with unless the service says otherwise. */
 const hypertextHeaders: Readonly<Record<string, string>> = {

@@ -8,5 +8,5 @@ import type { ServerParts } from "./core.js";
 export const parts: ServerParts = {
   inline: (service) => inline(service as ServiceClass),
   acceptWebSocket,
-  links: ["websocket"],
+  links: ["websocket", "http-exchange"],
 };

@@ -4,9 +4,12 @@
  */
 import type { CommunicationProcess } from "../access/communication-process.js";
 import { DuowireError } from "../base/errors.js";
+import { frameTypes } from "../frame/frame.js";
 import { AccessLink } from "./access-link.js";
 import type { ServerCore } from "./core.js";
 import { type Exchange, sendAnswer } from "./exchange.js";
+import { answerExchange } from "./exchange-links.js";
+import { processFor } from "./holder.js";
 import { sessionUnknown } from "./refusals.js";
 import { isFrames, readBody, readFirstFrame, shownKey } from "./request-reading.js";
 
@@ -18,6 +21,7 @@ export async function answerAttach(exchange: Exchange, id: string): Promise<void
   const { core, request } = exchange;
   const body = await readBody(request, core.settings.limits, core.settings.clock);
   exchange.spokeFrames = isFrames(body);
+  if (body[0] === frameTypes.exchange) return answerExchange(exchange, id, body);
   const process = await processFor(core, id, attachKey(exchange, body));
   process.accept(new AccessLink(exchange, { status: 200, headers: {} }, body));
 }
@@ -34,24 +38,6 @@ export async function answerEnd(exchange: Exchange, id: string): Promise<void> {
 /** Every other method at an address that only its holder knows anything of. */
 export function answerUnknown(): never {
   throw sessionUnknown();
-}
-
-/** The process, once it is made, for whoever shows its key; throws what anybody else is told. */
-export async function processFor(
-  core: ServerCore,
-  id: string,
-  key: Uint8Array | undefined,
-): Promise<CommunicationProcess> {
-  checkNode(core, id);
-  if (key === undefined || !core.secrets.keyFits(id, key)) throw sessionUnknown();
-  const generation = core.processes.get(id);
-  if (generation === undefined) throw new DuowireError("session_ended");
-  return generation.ready;
-}
-
-/** Throws `wrong_node` when the identification itself names another node; it says so to everybody who can read. */
-export function checkNode(core: ServerCore, id: string): void {
-  if (core.settings.ids.owner(id) === "other-node") throw new DuowireError("wrong_node");
 }
 
 function attachKey(exchange: Exchange, body: Buffer): Uint8Array | undefined {

@@ -11,11 +11,11 @@ import { DuowireError } from "../base/errors.js";
 import { WRITE_BYTES_MAX } from "../frame/limits.js";
 import { clientAddress } from "./client-address.js";
 import type { ServerCore } from "./core.js";
+import { checkNode } from "./holder.js";
 import { checkOrigin, shown } from "./origins.js";
 import { refusalAnswer, refusalOf, sessionUnknown } from "./refusals.js";
 import { badRequest, checkHead } from "./request-reading.js";
 import { placeOf } from "./request-target.js";
-import { checkNode } from "./sessions.js";
 
 /** The subprotocol that is spoken, and the only one that is ever selected. */
 export const SUBPROTOCOL = "duowire.1";

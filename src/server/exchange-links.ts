@@ -1,0 +1,71 @@
+/**
+ * The requests of http-exchange links (D10). Each shows the key, so that each may be the first to arrive; the link it
+ * belongs to is found by the name that the client made for it.
+ */
+import { DuowireError } from "../base/errors.js";
+import type { ExchangeFrame } from "../frame/control.js";
+import { AcceptedExchangeLink, type ExchangeAnswer } from "../link/http-exchange-server.js";
+import { answerHeaders, type Exchange } from "./exchange.js";
+import { processFor } from "./holder.js";
+import { sessionUnknown } from "./refusals.js";
+import { readFirstFrame } from "./request-reading.js";
+
+/** Requests under way at once: a link that is not known has not got beyond its second. */
+const FIRST_NUMBERS = 2;
+
+/** `POST` of a body that begins with EXCHANGE, at the address of a process. */
+export async function answerExchange(exchange: Exchange, id: string, body: Buffer): Promise<void> {
+  const { core } = exchange;
+  const { head, rest } = readExchange(body);
+  const process = await processFor(core, id, head?.key);
+  if (head === undefined) throw sessionUnknown();
+  const name = `${id} ${Buffer.from(head.link).toString("hex")}`;
+  let link = core.exchangeLinks.get(name);
+  if (link === undefined) {
+    // What is said to a link that is dead is all the same to a session that lives: its client attaches anew.
+    if (head.number > FIRST_NUMBERS) throw sessionUnknown();
+    link = new AcceptedExchangeLink(core.settings.clock, head.link, () => core.exchangeLinks.delete(name));
+    core.exchangeLinks.set(name, link);
+    process.accept(link);
+  }
+  const answer = new HttpAnswer(exchange);
+  if (!link.request(head, rest, answer)) throw sessionUnknown();
+  exchange.response.once("close", () => link.aborted(answer));
+}
+
+/** A malformed head is a head without a key: it must not be told from one. */
+function readExchange(body: Buffer): { head: ExchangeFrame | undefined; rest: Uint8Array } {
+  try {
+    const { first, rest } = readFirstFrame(body);
+    return { head: first?.type === "exchange" ? first : undefined, rest };
+  } catch (error) {
+    if (error instanceof DuowireError) return { head: undefined, rest: body };
+    throw error;
+  }
+}
+
+class HttpAnswer implements ExchangeAnswer {
+  constructor(private readonly exchange: Exchange) {}
+
+  get queuedBytes(): number {
+    return this.exchange.response.writableLength;
+  }
+
+  write(octets: Uint8Array): void {
+    const { response } = this.exchange;
+    if (response.writableEnded || response.destroyed) return;
+    if (!response.headersSent) {
+      response.writeHead(200, {
+        ...answerHeaders(this.exchange),
+        "content-type": "application/octet-stream",
+        // nginx would otherwise hold a streaming answer back until it ends.
+        "x-accel-buffering": "no",
+      });
+    }
+    response.write(octets);
+  }
+
+  end(): void {
+    this.exchange.response.end();
+  }
+}
