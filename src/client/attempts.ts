@@ -27,6 +27,7 @@ export class Attempts {
   private answered = 0;
   private since: number;
   private refusedSince: number | undefined;
+  private openedMs = 0;
 
   constructor(
     private readonly random: RandomOctets,
@@ -51,12 +52,17 @@ export class Attempts {
   /** How long until an attempt that has brought nothing is joined by another one. */
   repeatMs(roundTripMs: number | undefined, now: number): number {
     if (now - this.since > QUICK_FOR_MS) return REPEAT_SLOWLY_MS;
-    return Math.max(REPEAT_MS, 2 * (roundTripMs ?? 0));
+    return Math.max(REPEAT_MS, 2 * (roundTripMs ?? 0), this.openedMs);
   }
 
   /** How long the older of two attempts may take while the younger is renewed. */
   patienceMs(roundTripMs: number | undefined): number {
-    return Math.max(PATIENCE_MS, PATIENCE_ROUND_TRIPS * (roundTripMs ?? 0));
+    return Math.max(PATIENCE_MS, PATIENCE_ROUND_TRIPS * (roundTripMs ?? 0), 2 * this.openedMs);
+  }
+
+  /** An attempt let frames through after `ms`: where that takes long, more attempts only stand in each other's way. */
+  opened(ms: number): void {
+    this.openedMs = ms;
   }
 
   /** How long to wait after an attempt that was answered, but not by a link; the first time, not at all. */

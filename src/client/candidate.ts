@@ -1,4 +1,4 @@
-/** A link on its way to becoming the session's link: until it attaches its events go to its owner, then to the driver. */
+/** A link that may become the session's: until it attaches, its events go to its owner; from then on to the driver. */
 import type { Driver } from "../driver/driver.js";
 import type { Link, LinkEnd, LinkEvents } from "../frame/link.js";
 import type { AttachProof } from "../session/outputs.js";

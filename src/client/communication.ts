@@ -140,7 +140,8 @@ export class Communication {
   private welcomed(welcome: WelcomeFrame, link: Link): void {
     this.admission = welcome.admission;
     if (this.second === undefined) this.identify(welcome);
-    if (link.kind !== "access") this.options.events.link(link);
+    if (link.kind === "access") this.second?.asked();
+    else this.options.events.link(link);
     this.second?.ensure();
   }
 

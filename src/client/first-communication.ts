@@ -38,6 +38,7 @@ export class FirstCommunication {
   /** When the first attempt was made that the server may have seen (D1). */
   private firstTriedAt: number | undefined;
   private readonly cancelDeadline: CancelTimer;
+  private firstTriedWallMs = 0;
   private cancelRepeat: CancelTimer | undefined;
   private repeatMs = ACCESS_REPEAT_MS;
   private lastFailure = "no answer came";
@@ -78,7 +79,10 @@ export class FirstCommunication {
     });
     this.current = candidate;
     this.firstTriedAt ??= now;
-    const triedMsAgo = Math.floor(now - this.firstTriedAt);
+    this.firstTriedWallMs = candidate.startedAt === this.firstTriedAt ? clock.wallMs() : this.firstTriedWallMs;
+    // By the clock that says more: the monotonic one may have stood still while the machine slept, and then a server
+    // that has started since would take this for a new access (D1).
+    const triedMsAgo = Math.floor(Math.max(now - this.firstTriedAt, clock.wallMs() - this.firstTriedWallMs));
     candidate.attach(
       { type: "access", nonce, triedMsAgo, ...(service !== undefined && { service }) },
       incarnation,

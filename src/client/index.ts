@@ -14,7 +14,8 @@ export type { ClientSession, ClientState, ConnectOptions, LinkInfo, SessionEvent
  * server has answered wait for it; those of the same turn travel with the access.
  *
  * ```ts
- * await using session = connect<Desk>("http://211.11.110.15:9000/WAO", { expose: { confirm: async (q) => ask(q) } });
+ * const expose = { confirm: async (question: string) => ask(question) };
+ * await using session = connect<Desk>("http://211.11.110.15:9000/WAO", { expose });
  * await session.remote.place({ symbol: "ACME", total: 120 });
  * ```
  *

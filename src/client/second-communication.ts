@@ -90,6 +90,11 @@ export class SecondCommunication {
     this.tryAfter(this.options.attempts.afterAnswerMs(refusal.retryAfterMs));
   }
 
+  /** The server has answered the question with a welcome: what made the upgrade fail may be over. */
+  asked(): void {
+    if (this.isSearching) this.tryAfter(0);
+  }
+
   private settle(): void {
     this.isSearching = false;
     this.cancelNext?.();
@@ -129,7 +134,9 @@ export class SecondCommunication {
 
   /** A candidate's link is open. */
   opened(candidate: Candidate): void {
-    const { session } = this.options.driver;
+    const { driver, attempts, clock } = this.options;
+    const { session } = driver;
+    attempts.opened(clock.monotonicMs() - candidate.startedAt);
     if (this.isOver || session.isHealthy) return this.abandon(candidate, "not needed any more");
     if (session.attachedLink === undefined) return this.attach(candidate);
     candidate.isProbing = true;
@@ -159,7 +166,8 @@ export class SecondCommunication {
     if (driver.session.isHealthy) return this.settle();
     const failed = !candidate.isAttached || !candidate.wasOpen;
     if (!this.isSearching) return this.ensure();
-    if (!failed) return;
+    // What a question was answered has been dealt with, and says when to go on: at once, or later.
+    if (!failed || (candidate.link.kind === "access" && end === "answered")) return;
     if (end === "refused") {
       const wait = attempts.afterRefusalMs(clock.monotonicMs());
       return wait === undefined ? this.serverIsGone() : this.tryAfter(wait);

@@ -39,7 +39,7 @@ export interface SessionEvents {
 
 /** What `connect` takes besides the address. */
 export interface ConnectOptions<Client = unknown> {
-  /** What the server may call on this client: a plain object of functions, or an instance of a class extending Target. */
+  /** What the server may call on this client: a plain object of functions, or an instance of a Target's class. */
   readonly expose?: Client;
   /** Which service is asked for; may be left out where the server has only one. */
   readonly service?: string;
@@ -117,7 +117,8 @@ export class ClientSession<Service extends object> extends typedEventTarget<Sess
         state: (state, reason) => this.#stateChanged(stateNames[state], reason),
         link: (link) => {
           this.#link = link;
-          this.#tell("link", this.link as LinkInfo);
+          // Not `this.link`: the state follows, and until then it is that of the time without a link.
+          this.#tell("link", this.#infoOf(link));
         },
         bug: (error) => this.#fail(error),
       },
@@ -143,7 +144,7 @@ export class ClientSession<Service extends object> extends typedEventTarget<Sess
   /** What carries the session now; undefined while nothing does. */
   get link(): LinkInfo | undefined {
     if (this.#state !== "open" || this.#link === undefined) return undefined;
-    return { kind: this.#link.kind, roundTripMs: this.#communication.driver.session.roundTripMs };
+    return this.#infoOf(this.#link);
   }
 
   /** The service again, for calls with these options: `session.with({ timeoutMs: 500 }).remote.place(order)` (D19). */
@@ -175,14 +176,20 @@ export class ClientSession<Service extends object> extends typedEventTarget<Sess
   }
 
   #stateChanged(state: ClientState, reason: DuowireError | undefined): void {
-    if (state === this.#state && reason === undefined) return;
+    const before = this.#state;
     this.#state = state;
+    // A session that closes is told of once, when it is over and the reason is known.
+    if (reason === undefined && (state === before || state === "closed")) return;
     if (state === "closed" && reason !== undefined) {
       this.#stopWatching();
       this.#opening.reject(reason);
       this.#closing.resolve(reason);
     }
     this.#tell("state", { state, reason });
+  }
+
+  #infoOf({ kind }: Link): LinkInfo {
+    return { kind, roundTripMs: this.#communication.driver.session.roundTripMs };
   }
 
   #fail(error: unknown): void {

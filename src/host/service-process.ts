@@ -12,7 +12,7 @@ import { provide, type Service, type ServiceSession } from "../rpc/service.js";
 import type { Outgoing } from "../session/outgoing.js";
 import { Reception } from "./reception.js";
 
-/** How long `opened()` may take before the access is refused, and `[Symbol.asyncDispose]()` before it is left behind. */
+/** How long `opened()` may take until the access is refused, and `[Symbol.asyncDispose]()` until it is left behind. */
 const LIFE_CYCLE_MS_MAX = 10_000;
 
 /** One service with its client. */

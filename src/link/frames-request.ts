@@ -1,8 +1,8 @@
 /**
  * One POST whose body and answer are frames, by fetch, in Node and in browsers.
  *
- * The request is one that a browser sends without a preflight: no header of ours, no Content-Type (D15). Whatever is not
- * an answer of this protocol is turned into a REFUSED of our own, so that its reader has one case to handle.
+ * The request is one that a browser sends without a preflight: no header of ours, no Content-Type (D15). Whatever is
+ * not an answer of this protocol is turned into a REFUSED of our own, so that its reader has one case to handle.
  */
 import { type ErrorCode, isErrorCode } from "../base/errors.js";
 import { MalformedOctets } from "../base/octets.js";

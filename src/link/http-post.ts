@@ -13,6 +13,11 @@ export function openHttpPostLink(href: string): Link {
 
 /** How long the rest of an answer may take that nobody needs any more. */
 const ANSWER_END_MS = 1_000;
+/**
+ * The octets of one body, less than any server takes (accessBytesMax). What follows is dropped as by a link that died:
+ * an attach with a full window behind it would be refused as a whole, and the session with it.
+ */
+const BODY_BYTES_MAX = 196_608;
 
 class HttpPostLink implements Link {
   readonly kind = "access";
@@ -20,6 +25,7 @@ class HttpPostLink implements Link {
   private readonly abort = new AbortController();
   private events: LinkEvents | undefined;
   private parts: Uint8Array[] | undefined = [];
+  private bodyBytes = 0;
   private isAnswered = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -31,6 +37,8 @@ class HttpPostLink implements Link {
 
   send(octets: Uint8Array): void {
     if (this.parts === undefined) return;
+    this.bodyBytes += octets.length;
+    if (this.bodyBytes > BODY_BYTES_MAX) return;
     if (this.parts.length === 0) queueMicrotask(() => void this.post());
     this.parts.push(octets);
   }

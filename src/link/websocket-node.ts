@@ -1,4 +1,5 @@
 /** The WebSocket of `ws`, for Node: Node 20 has none of its own, and this one says why a connection failed. */
+import "../base/meanings.js";
 import { type ClientOptions, WebSocket } from "ws";
 import { WRITE_BYTES_MAX } from "../frame/limits.js";
 import type { WebSocketLike } from "./websocket.js";

@@ -1,4 +1,4 @@
-/** A link over a WebSocket that the server accepted: `ws`, through its own events, which cost less than the browser's. */
+/** A link over a WebSocket that the server accepted: `ws`, by its own events, which cost less than the browser's. */
 import { WebSocket } from "ws";
 import type { Link, LinkEvents } from "../frame/link.js";
 import { asciiReason } from "./websocket.js";

@@ -232,7 +232,7 @@ export class IncomingCalls {
     } catch (error) {
       if (!(error instanceof DuowireError)) throw error;
       // The method is not called, so its arguments have no owner.
-      
+      this.references.giveBack(call.taken ?? []);
       return this.answer(call, FAILURE, error);
     }
     this.run(call, method, typeof self === "function" ? undefined : self);

@@ -342,6 +342,6 @@ function failureOf(call: PendingCall, value: unknown): unknown {
   if (!(value instanceof RemoteError))
     return new RemoteError({ message: `${call.method} threw what is no Error`, data: value });
   const { name, code, message } = value;
-  const isOurs = name === "DuowireError" && isErrorCode(code) && errorTable[code].next === "fix_call";
+  const isOurs = name === "DuowireError" && isErrorCode(code) && errorTable[code][0] === "fix_call";
   return isOurs && code !== "not_sent" && code !== "outcome_unknown" ? answered(call, code, message, value) : value;
 }

@@ -103,18 +103,20 @@ type ReceivedMapped<T> = T extends Opaque
 type SentMapped<T> = T extends Opaque
   ? T
   : T extends { readonly [stubOf]: infer Home }
-    ? Home | T
+    ? Sent<Home> | T
     : T extends Target
       ? T | Stub<T>
       : T extends (...args: infer Args) => infer Result
-        ? (...args: ReceivedList<Args>) => MaybePromise<Sent<Awaited<Result>>>
+        ? (...args: ReceivedList<Args>) => SentResult<Awaited<Result>>
         : T extends ReadonlyMap<infer K, infer V>
           ? ReadonlyMap<Sent<K>, Sent<V>>
           : T extends ReadonlySet<infer V>
             ? ReadonlySet<Sent<V>>
             : { [K in keyof T]: Sent<T[K]> };
 
-type MaybePromise<T> = T | PromiseLike<T>;
+/** What a function may return that is passed: it may be async, and where nothing is expected, anything. */
+// biome-ignore lint/suspicious/noConfusingVoidType: it becomes a return type.
+type SentResult<T> = void extends T ? void : Sent<T> | PromiseLike<Sent<T>>;
 type ReceivedList<Args extends readonly unknown[]> = { [K in keyof Args]: Received<Args[K]> };
 type SentList<Args extends readonly unknown[]> = { [K in keyof Args]: Sent<Args[K]> };
 

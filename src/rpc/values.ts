@@ -218,7 +218,7 @@ export class ValueEncoder extends Encoder {
     writer.u8(count);
     for (const [key, value] of entries) {
       const { length } = writer;
-      const { left, errors } = this;
+      const { left } = this;
       this.path[depth] = key;
       try {
         this.write(key);
@@ -227,7 +227,6 @@ export class ValueEncoder extends Encoder {
       } catch {
         writer.length = length;
         this.left = left;
-        this.errors = errors;
         this.depth = depth + 1;
       }
     }

@@ -1,5 +1,6 @@
 /** Refusals: an error of the table as an HTTP answer, in the form that the request was made in. */
-import { DuowireError, type ErrorCode, errorTable } from "../base/errors.js";
+import "../base/meanings.js";
+import { DuowireError, type ErrorCode, type ErrorRow, errorTable } from "../base/errors.js";
 import { encodeFrame } from "../frame/frame.js";
 import { type Exchange, sendAnswer } from "./exchange.js";
 
@@ -55,8 +56,8 @@ export function refuse(exchange: Exchange, error: DuowireError, headers: Record<
 }
 
 function statusOf(code: ErrorCode): number | undefined {
-  const row: { status?: number } = errorTable[code];
-  return row.status;
+  const [, status] = errorTable[code] as ErrorRow;
+  return status;
 }
 
 function retryHeader(retryAfterMs: number | undefined): Record<string, string> {

@@ -1,4 +1,4 @@
-/** Tells of a service's errors when nobody else does: as warnings of the process, once per kind and not too many (D24). */
+/** Tells of a service's errors when nobody else does: warnings of the process, once per kind, not too many (D24). */
 import type { Clock } from "../base/clock.js";
 
 /** Kinds that are remembered; the oldest is forgotten first. */

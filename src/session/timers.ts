@@ -10,8 +10,9 @@ export const ACK_DELAY_MS = 20;
 /** A path is suspect after this long without acknowledgement, or after four round trips if that is longer (D12). */
 export const SUSPECT_MS_MIN = 1_000;
 const SUSPECT_ROUND_TRIPS = 4;
-/** An idle client looks whether the path is alive this often; one that waits for an answer, more often (G4). */
+/** An idle client looks whether the path is alive this often (G4). */
 export const HEARTBEAT_IDLE_MS = 15_000;
+/** A client that waits for an answer looks this often: the server may have nothing to send yet. */
 export const HEARTBEAT_BUSY_MS = 1_000;
 /** The server gives up this much later than its client, so that the client knows first (D13). */
 export const SERVER_PATIENCE_MS = 10_000;

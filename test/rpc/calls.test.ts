@@ -102,7 +102,14 @@ test("FAILURE of a thrown value that cannot cross says so", async () => {
 });
 
 test("FAILURE with a code of a call is a DuowireError, with a code of the session it is not", async () => {
-  const codes = ["invalid_argument", "deadline_exceeded", "not_sent", "outcome_unknown", "closed", "superseded"] as const;
+  const codes = [
+    "invalid_argument",
+    "deadline_exceeded",
+    "not_sent",
+    "outcome_unknown",
+    "closed",
+    "superseded",
+  ] as const;
   const service = { fail: (index: number) => Promise.reject(new DuowireError(codes[index] ?? "closed")) };
   const pair = new Pair<unknown, typeof service>(undefined, service);
   for (const [index, code] of codes.entries()) {

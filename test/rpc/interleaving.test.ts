@@ -58,7 +58,10 @@ class World {
       case "slow":
         return this.track(actor, timed.slow(++actor.made));
       case "lend":
-        return this.track(actor, from.remote<Root>().lend(++actor.made, () => n));
+        return this.track(
+          actor,
+          from.remote<Root>().lend(++actor.made, () => n),
+        );
       case "cancel":
         return actor.calls[n % (actor.calls.length || 1)]?.call[Symbol.dispose]();
       case "finish":

@@ -18,6 +18,9 @@ import {
 import { endOf, hostileOctets, randomOf } from "./value-fuzz.js";
 import { build, describe, fromHex, Lent, type Notation } from "./value-notation.js";
 
+// A failure is reported as far as it was made smaller by then.
+fc.configureGlobal({ interruptAfterTimeLimit: 10_000 });
+
 const UNKNOWN_NUMBER = 16_383;
 const encodeHooks: EncodeHooks = { reference: (value) => (value instanceof Lent ? value : undefined) };
 const decoder = new ValueDecoder({
@@ -289,6 +292,11 @@ test("ValueEncoder leaves out of an error what cannot cross, and asks no hook fo
   const lent = new Lent(16, 1, 0);
   const sent = Object.assign(new Error("m", { cause: { deep: [1, () => 1] } }), { data: [lent], code: {} });
   expect(describe(crossed([sent, lent]))).toStrictEqual(describe([new Error("m"), lent]));
+  // What was tried counts for nothing: neither its depth nor its size.
+  const deep = (levels: number, end: unknown): unknown => (levels === 0 ? end : [deep(levels - 1, end)]);
+  const data = [new Array(900_000).fill(0), deep(61, () => 1)];
+  const tried = Object.assign(new Error("m", { cause: deep(62, new Array(500_000).fill(0)) }), { data });
+  expect(describe((crossed(tried) as Error).cause)).toStrictEqual(describe(tried.cause));
   const cyclic = new Error("again");
   cyclic.cause = cyclic;
   let depth = 0;
@@ -312,6 +320,10 @@ test("ValueDecoder takes references also out of a value that it refuses", () => 
   const counting = new ValueDecoder({ reference: (_type, number) => taken.push(number) });
   const octets = fromHex("94 d5 10 01 00 d4 20 00 81 a1 61 d5 10 02 00 d5 05 a1 61");
   expect(() => counting.decode(new OctetReader(octets))).toThrow(/extension 32/);
+  expect(taken).toStrictEqual([1, 2]);
+  for (const octets of ["d5 11 03 00", "d4 10 03 00", "d5 11 40 01 02"]) {
+    expect(() => counting.decode(new OctetReader(fromHex(octets)))).toThrow(MalformedOctets);
+  }
   expect(taken).toStrictEqual([1, 2]);
   expect(() => new ValueDecoder().decode(new OctetReader(fromHex("d5 10 01 00")))).toThrow(DuowireError);
 });

@@ -163,9 +163,9 @@ test("a function has no methods, an object is no function, and paths lead nowher
   const unknown = Buffer.from("method_unknown").toString("hex");
   for (const [index, method] of ["", "constructor", "hi.call", "__proto__", "apply"].entries()) {
     const name = Buffer.from(method).toString("hex");
-    expect(await answerOf(pair, `95 01 0${index + 2} 01 ${hex(Uint8Array.of(0xa0 + method.length))}${name} 90`)).toContain(
-      unknown,
-    );
+    expect(
+      await answerOf(pair, `95 01 0${index + 2} 01 ${hex(Uint8Array.of(0xa0 + method.length))}${name} 90`),
+    ).toContain(unknown);
   }
 });
 
@@ -176,7 +176,8 @@ test("references above what was announced are a violation, but for the first 64"
   ] as const) {
     const root = { echo: () => 1 };
     const pair = new Pair(undefined, root, {}, { limits: { ...limits, referencesMax } });
-    const lend = (n: number) => `95 01 ${number(n)} 00 ${echo} 91 ${n < 0x40 ? "d5 10" : "c703 10 40"} ${number(n, true)} 00`;
+    const lend = (n: number) =>
+      `95 01 ${number(n)} 00 ${echo} 91 ${n < 0x40 ? "d5 10" : "c703 10 40"} ${number(n, true)} 00`;
     for (let n = 1; n <= allowed; n++) pair.b.peer.receive(octets(lend(n)), 0);
     expect(() => pair.b.peer.receive(octets(lend(allowed + 1)), 0)).toThrow(/reference/);
   }

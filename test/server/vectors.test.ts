@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { errorTable } from "../../src/base/errors.js";
+import { type ErrorCode, type ErrorRow, errorTable } from "../../src/base/errors.js";
+import { errorMeanings } from "../../src/base/meanings.js";
 import { access, send, startServer } from "./support.js";
 
 const read = (path: string) => readFileSync(new URL(`../../spec/${path}`, import.meta.url), "utf8");
@@ -23,8 +24,9 @@ test.each<{ code: string; status: number; body: unknown }>(refusals)("refusal $c
 
 test("the table of codes in spec/access.md is current", () => {
   const rows: string[] = ["| status | code | meaning | the client's next step |", "| --- | --- | --- | --- |"];
-  for (const [code, row] of Object.entries<{ status?: number; meaning: string; next: string }>(errorTable)) {
-    if (row.status !== undefined) rows.push(`| ${row.status} | \`${code}\` | ${row.meaning} | \`${row.next}\` |`);
+  for (const [code, [next, status]] of Object.entries<ErrorRow>(errorTable)) {
+    const meaning = errorMeanings[code as ErrorCode];
+    if (status !== undefined) rows.push(`| ${status} | \`${code}\` | ${meaning} | \`${next}\` |`);
   }
   const table = /<!-- codes -->\n\n([\s\S]*?)\n\n<!-- \/codes -->/.exec(read("access.md"))?.[1];
   expect(table).toBe(rows.join("\n"));

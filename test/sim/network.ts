@@ -46,6 +46,8 @@ export class Path {
   buffersAnswers = false;
   /** Until then nothing passes, and nobody is told. */
   downUntil = 0;
+  /** How late what stands between may send a request again: within the lease, as far as D1 promises. */
+  repeatMsMax = 20_000;
   /** When a client was last told that nobody listens. */
   refusedAt = Number.NEGATIVE_INFINITY;
   /** Asked for each link that is made. */
@@ -254,6 +256,7 @@ export class Connection {
   private body: Uint8Array[] | undefined;
   /** What a proxy keeps back of an answer. */
   private readonly held: Uint8Array[] = [];
+  private readonly isBuffered: boolean;
 
   constructor(
     readonly path: Path,
@@ -263,6 +266,7 @@ export class Connection {
     private readonly admission: string,
   ) {
     this.side = path.server();
+    this.isBuffered = path.buffersAnswers;
     this.up = new Direction(path, this.side.machine, (octets) => this.arrived(this.server, octets));
     this.down = new Direction(path, path.client, (octets) => this.arrived(this.client, octets));
     this.client = new End(kind, `client-${this.number}`, this, path.client, this.up, kind === "access");
@@ -273,7 +277,7 @@ export class Connection {
 
   /** A write of one of the ends: an HTTP request is collected until the end of the turn. */
   write(end: End, out: Direction, octets: Uint8Array): void {
-    if (this.kind === "access" && end !== this.client && this.path.buffersAnswers) {
+    if (this.kind === "access" && end !== this.client && this.isBuffered) {
       this.held.push(octets);
       return;
     }
@@ -359,7 +363,7 @@ export class Connection {
   private repeatRequest(body: Uint8Array, flight: number): void {
     const { world } = this.path;
     const copy = new Connection(this.path, "access", this.id, "");
-    const copyMs = flight + (world.random.chance(0.5) ? this.path.delay() : world.random.spread(10, 20_000));
+    const copyMs = flight + (world.random.chance(0.5) ? this.path.delay() : world.random.spread(10, this.path.repeatMsMax));
     this.side.machine.arrive(() => copy.arriveRequest(body, undefined), copyMs);
     copy.client.die("nobody waits for this answer", "lost", copyMs + world.random.between(0, 5_000));
     if (world.random.chance(0.5)) return;

@@ -24,6 +24,11 @@ import { Machine, type World } from "./world.js";
 export const ATTACH_DEADLINE_MS = 15_000;
 /** How long an answer to a POST stays open after its first octets (D4). */
 const ANSWER_HOLD_MS = 100;
+/**
+ * A repeat may have been on its way this long, and says only how long before its departure the access was first tried:
+ * so much must be added before a server may say that it would know it.
+ */
+export const TRANSIT_MS_MAX = 10_000;
 const SECRET_BYTES = 32;
 const GENERATION_MS_MAX = 300;
 
@@ -118,6 +123,7 @@ export class SimProcess implements CommunicationProcess {
 /** One life of a server, from its start to its death. */
 export class SimServer implements ServerSide {
   readonly startedAt: number;
+  private readonly startedMs: number;
   readonly machine: Machine;
   readonly secrets: Secrets;
   readonly processes: ProcessList;
@@ -135,6 +141,7 @@ export class SimServer implements ServerSide {
   ) {
     this.startedAt = world.now;
     this.machine = new Machine(world, `server.${life}`);
+    this.startedMs = this.machine.monotonicMs();
     this.secrets = simulatedSecrets(secret);
     this.processes = new ProcessList({
       now: () => this.machine.monotonicMs(),
@@ -184,7 +191,7 @@ export class SimServer implements ServerSide {
         sessions: processes.size,
         waitingFromSource: processes.waitingFrom("client"),
         known: processes.known(nonce),
-        knownSinceMs: processes.knownSinceMs,
+        knownSinceMs: this.knownSinceMs(),
       },
       { sessionsMax: 1_000, waitingPerSourceMax: 100 },
     );
@@ -212,6 +219,12 @@ export class SimServer implements ServerSide {
       });
     const order = { id, source: "client", nonce };
     void processes.generate(order, make).ready.then(accept).catch(fail);
+  }
+
+  /** The first server of a history has been there for long. */
+  private knownSinceMs(): number {
+    const { knownSinceMs } = this.processes;
+    return this.life === 0 && knownSinceMs === this.startedMs ? knownSinceMs : knownSinceMs + TRANSIT_MS_MAX;
   }
 
   private postAttach(link: End, first: AccessFrame | AttachFrame, body: Uint8Array, id: string): void {

@@ -35,6 +35,7 @@ export class SimClient {
     this.random = new Random(world.random.seed, `client machine ${number}`);
     this.machine = new Machine(world, `client-machine.${number}`);
     this.path = new Path(world, this.machine, () => simulation.server, simulation.checker);
+    this.path.repeatMsMax = Math.min(20_000, plan.leaseMs * 0.8);
     this.machine.woke = () => {
       // A platform does not always tell.
       if (this.random.chance(0.8)) this.session.communication.wake();

@@ -2,7 +2,7 @@
 import type { DuowireError } from "../../src/base/errors.js";
 import { CONNECT_TIMEOUT_MS, type SimSession } from "./client.js";
 import { SimulationFailure } from "./failure.js";
-import { ATTACH_DEADLINE_MS, type SimProcess } from "./server.js";
+import { ATTACH_DEADLINE_MS, TRANSIT_MS_MAX, type SimProcess } from "./server.js";
 import type { SimClient } from "./sim-client.js";
 import type { Simulation } from "./simulation.js";
 
@@ -30,7 +30,7 @@ export function checkClientEnd(simulation: Simulation, client: SimClient, sessio
       case "session_unknown":
         return process?.server.secret !== simulation.server.secret;
       case "access_unknown":
-        return session.startedAt <= simulation.server.startedAt;
+        return session.startedAt <= simulation.server.startedAt + TRANSIT_MS_MAX;
       case "unreachable":
         return simulation.world.now - client.path.refusedAt <= 10_000;
       case "closed":

@@ -19,13 +19,13 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   index: { may: ["rpc", "frame"] },
   cli: { may: ["server", "client", "host", "cluster", "console", "observe"] },
   console: { may: ["observe"] },
-  client: { may: ["access", "driver", "link", "frame"], typesOnly: ["rpc"] },
+  client: { may: ["access", "driver", "link", "frame", "rpc"], typesOnly: ["session"] },
   server: { may: ["access", "host", "link", "cluster", "observe", "driver", "frame", "rpc"] },
   testing: { may: ["client", "server", "driver", "link", "session"] },
 
   // Sockets and time.
   link: { may: ["frame"] },
-  host: { may: ["access", "driver", "frame", "link", "rpc"] },
+  host: { may: ["access", "driver", "frame", "link", "rpc"], typesOnly: ["session"] },
   cluster: { may: ["access", "frame"] },
   driver: { may: ["session", "rpc", "frame"] },
 
