@@ -1,8 +1,9 @@
 /** The lab's command line; see README.md of this folder. */
-import { faults, applyFault, type FaultParameters } from "./faults.js";
+import { applyFault, faults } from "./faults.js";
 import { Holder } from "./holder.js";
 import { Lab, whyNoLab } from "./lab.js";
-import { nodes, type NodeName } from "./topology.js";
+import { readParameters } from "./parameters.js";
+import { type NodeName, nodes } from "./topology.js";
 
 const USAGE = `usage: lab up | down | status | run [--all] [--only NAME,…] [--peer NAME] [--json FILE] | figures
        lab exec NODE COMMAND…   (nodes: ${nodes.join(", ")})
@@ -14,15 +15,6 @@ ${Object.entries(faults)
   .join("\n")}`;
 
 const NAME = process.env.DUOWIRE_LAB ?? "main";
-
-/** `key=value` words as parameters; what looks like a number is one. */
-export function readParameters(words: readonly string[]): FaultParameters {
-  const entries = words.map((word) => {
-    const [key = "", value = "1"] = word.split("=", 2);
-    return [key, value !== "" && Number.isFinite(Number(value)) ? Number(value) : value];
-  });
-  return Object.fromEntries(entries);
-}
 
 async function main([command, ...words]: readonly string[]): Promise<number> {
   if (command === "down") {
@@ -37,7 +29,6 @@ async function main([command, ...words]: readonly string[]): Promise<number> {
   switch (command) {
     case "up":
       await Lab.up(NAME, { tied: false });
-      console.log(`up. Try: npm run lab:nat:up; lab exec client-10 ping -c1 211.11.110.15`);
       return 0;
     case "status":
       console.log(Holder.names().join("\n") || "no lab is up");

@@ -2,6 +2,7 @@
 import { LINE_FAULTS, spoilWire } from "./bad-wire.js";
 import { labDirectory } from "./holder.js";
 import type { Lab } from "./lab.js";
+import type { FaultParameters } from "./parameters.js";
 import { PROXIES, startProxy } from "./proxies.js";
 import {
   currentEpoch,
@@ -15,28 +16,25 @@ import {
 } from "./ruleset.js";
 import { clientRouters, type NodeName, nodes, type Router, routers, serverRouter, WAN } from "./topology.js";
 
-/** What a fault is told: `router=router-40`, `ms=300`; what each understands is in its help. */
-export type FaultParameters = Readonly<Record<string, string | number | undefined>>;
-
 /** One kind of fault. It is done when `apply` returns; those that last are ended by another one, such as `heal`. */
 export interface Fault {
   readonly help: string;
-  readonly apply: (lab: Lab, parameters: FaultParameters) => void | Promise<void>;
+  readonly apply: (lab: Lab, parameters: FaultParameters) => Promise<void>;
 }
 
 /** Every fault by name. */
 export const faults: Readonly<Record<string, Fault>> = {
   "nat-forget": {
     help: "the clients' routers forget every mapping. known=0 (default): nobody learns; known=1: both ends get a RST",
-    apply: (lab, parameters) => each(lab, parameters, (router) => forget(lab, router, parameters.known === 1)),
+    apply: (lab, parameters) => each(parameters, (router) => forget(lab, router, parameters.known === 1)),
   },
   "nat-renumber": {
     help: "the clients' routers give every connection another port; only the client learns, by the server's RST",
-    apply: (lab, parameters) => each(lab, parameters, (router) => renumber(lab, router)),
+    apply: (lab, parameters) => each(parameters, (router) => renumber(lab, router)),
   },
   "ip-change": {
     help: "the routers get another public address. known=0: silent; known=1 (default): the client gets a RST",
-    apply: (lab, parameters) => each(lab, parameters, (router) => changeAddress(lab, router, parameters.known !== 0)),
+    apply: (lab, parameters) => each(parameters, (router) => changeAddress(lab, router, parameters.known !== 0)),
   },
   "client-move": {
     help: "node=client-10 gets another address in its own network, as from cable to radio",
@@ -44,26 +42,26 @@ export const faults: Readonly<Record<string, Fault>> = {
   },
   cut: {
     help: "silence: packets vanish. way=both (default), up (from the clients), down (from the server)",
-    apply: (lab, parameters) => each(lab, parameters, (router) => cut(lab, router, String(parameters.way ?? "both"))),
+    apply: (lab, parameters) => each(parameters, (router) => cut(lab, router, String(parameters.way ?? "both"))),
   },
   heal: {
     help: "ends a cut",
-    apply: (lab, parameters) => each(lab, parameters, (router) => cut(lab, router, "none")),
+    apply: (lab, parameters) => each(parameters, (router) => cut(lab, router, "none")),
   },
   reset: {
     help: "both ends of every connection get a RST",
-    apply: (lab, parameters) => each(lab, parameters, (router) => reset(lab, router, "reset", "reset")),
+    apply: (lab, parameters) => each(parameters, (router) => reset(lab, router, "reset", "reset")),
   },
   "reset-one-side": {
     help: "side=client (default) or server gets a RST, the other end is left in the dark",
     apply: (lab, parameters) =>
-      each(lab, parameters, (router) =>
+      each(parameters, (router) =>
         parameters.side === "server" ? reset(lab, router, "drop", "reset") : reset(lab, router, "reset", "drop"),
       ),
   },
   "half-open": {
     help: "every present connection goes silent both ways, new ones work: both ends believe in a dead connection",
-    apply: (lab, parameters) => each(lab, parameters, (router) => reset(lab, router, "drop", "drop")),
+    apply: (lab, parameters) => each(parameters, (router) => reset(lab, router, "drop", "drop")),
   },
   line: {
     help: `the cable to the server goes bad: ${LINE_FAULTS.join(" ")} (one way; ms, kbit/s, chances from 0 to 1)`,
@@ -95,14 +93,14 @@ export async function applyFault(lab: Lab, name: string, parameters: FaultParame
 }
 
 /** Faults of NAT happen at the clients' routers, both of them, unless one router is named. */
-function each(_lab: Lab, { router: name }: FaultParameters, apply: (router: Router) => void): void {
+async function each({ router: name }: FaultParameters, apply: (router: Router) => Promise<void>): Promise<void> {
   if (name === undefined) {
-    clientRouters.forEach(apply);
+    await Promise.all(clientRouters.map(apply));
     return;
   }
   const router = routers.find((one) => one.name === name);
   if (!router) throw new Error(`no router is named ${name}; there are ${routers.map((one) => one.name).join(", ")}`);
-  apply(router);
+  await apply(router);
 }
 
 function nodeOf({ node }: FaultParameters, usual: NodeName): NodeName {
@@ -112,43 +110,44 @@ function nodeOf({ node }: FaultParameters, usual: NodeName): NodeName {
 }
 
 /** Whether a packet out of the middle of a connection may begin a mapping; a new port then betrays it to the server. */
-function setLoose(lab: Lab, router: Router, loose: boolean): void {
+async function setLoose(lab: Lab, router: Router, loose: boolean): Promise<void> {
   const setting = "/proc/sys/net/netfilter/nf_conntrack_tcp_loose";
-  lab.run(router.name, ["sh", "-c", `echo ${loose ? 1 : 0} > ${setting}`]);
+  await lab.run(router.name, ["sh", "-c", `echo ${loose ? 1 : 0} > ${setting}`]);
 }
 
-function flush(lab: Lab, router: Router): void {
-  lab.run(router.name, ["python3", `${labDirectory}conntrack_flush.py`]);
+async function flush(lab: Lab, router: Router): Promise<void> {
+  await lab.run(router.name, ["python3", `${labDirectory}conntrack_flush.py`]);
 }
 
-function forget(lab: Lab, router: Router, known: boolean): void {
-  setLoose(lab, router, known);
-  lab.rules(router.name, replaceChain("inet lab", "mine", mineRules(known ? "reset" : "drop")));
-  flush(lab, router);
+async function forget(lab: Lab, router: Router, known: boolean): Promise<void> {
+  await setLoose(lab, router, known);
+  await lab.rules(router.name, replaceChain("inet lab", "mine", mineRules(known ? "reset" : "drop")));
+  await flush(lab, router);
 }
 
 /** Alternates between two ranges of ports, so that no connection keeps its own by chance. */
-function renumber(lab: Lab, router: Router): void {
+async function renumber(lab: Lab, router: Router): Promise<void> {
   const low = { from: 20_000, to: 29_999 };
   const high = { from: 30_000, to: 39_999 };
-  const isLow = lab.run(router.name, ["nft", "list", "chain", "ip", "nat", "outward"]).includes(`:${low.from}-`);
-  setLoose(lab, router, true);
-  lab.rules(router.name, replaceChain("ip nat", "outward", outwardRule(isLow ? high : low)));
-  flush(lab, router);
+  const rules = await lab.run(router.name, ["nft", "list", "chain", "ip", "nat", "outward"]);
+  const isLow = rules.includes(`:${low.from}-`);
+  await setLoose(lab, router, true);
+  await lab.rules(router.name, replaceChain("ip nat", "outward", outwardRule(isLow ? high : low)));
+  await flush(lab, router);
 }
 
-function changeAddress(lab: Lab, router: Router, known: boolean): void {
-  const listed = lab.run(router.name, ["ip", "-o", "-4", "addr", "show", "dev", WAN]);
+async function changeAddress(lab: Lab, router: Router, known: boolean): Promise<void> {
+  const listed = await lab.run(router.name, ["ip", "-o", "-4", "addr", "show", "dev", WAN]);
   const now = router.publicAddresses.findIndex((address) => listed.includes(` ${address}/`));
   const next = router.publicAddresses[(now + 1) % router.publicAddresses.length];
-  setLoose(lab, router, known);
-  lab.run(router.name, ["ip", "addr", "del", `${router.publicAddresses[now]}/24`, "dev", WAN]);
-  lab.run(router.name, ["ip", "addr", "add", `${next}/24`, "dev", WAN]);
-  flush(lab, router);
+  await setLoose(lab, router, known);
+  await lab.run(router.name, ["ip", "addr", "del", `${router.publicAddresses[now]}/24`, "dev", WAN]);
+  await lab.run(router.name, ["ip", "addr", "add", `${next}/24`, "dev", WAN]);
+  await flush(lab, router);
 }
 
-function moveClient(lab: Lab, node: NodeName): void {
-  const listed = lab.run(node, ["ip", "-o", "-4", "addr", "show", "dev", "eth0"]);
+async function moveClient(lab: Lab, node: NodeName): Promise<void> {
+  const listed = await lab.run(node, ["ip", "-o", "-4", "addr", "show", "dev", "eth0"]);
   const [, network, last, gateway] = /inet ((?:\d+\.){3})(\d+)\/24/.exec(listed)?.concat("1") ?? [];
   const moved = `${network}${Number(last) + 10 > 99 ? 10 : Number(last) + 10}`;
   const change = [
@@ -156,21 +155,21 @@ function moveClient(lab: Lab, node: NodeName): void {
     `ip addr add ${moved}/24 dev eth0`,
     `ip route replace default via ${network}${gateway}`,
   ];
-  lab.run(node, ["sh", "-ec", change.join("; ")]);
+  await lab.run(node, ["sh", "-ec", change.join("; ")]);
 }
 
-function cut(lab: Lab, router: Router, way: string): void {
+async function cut(lab: Lab, router: Router, way: string): Promise<void> {
   const cuts = { up: way === "both" || way === "up", down: way === "both" || way === "down" };
-  lab.rules(router.name, replaceChain("inet lab", "early", earlyRules(cuts)));
+  await lab.rules(router.name, replaceChain("inet lab", "early", earlyRules(cuts)));
 }
 
-function reset(lab: Lab, router: Router, fromLan: Verdict, fromWan: Verdict): void {
+async function reset(lab: Lab, router: Router, fromLan: Verdict, fromWan: Verdict): Promise<void> {
   const epoch = currentEpoch(Date.now());
-  lab.rules(router.name, replaceChain("inet lab", "through", throughRules(router, { epoch, fromLan, fromWan })));
+  await lab.rules(router.name, replaceChain("inet lab", "through", throughRules(router, { epoch, fromLan, fromWan })));
 }
 
 async function changeProxy(lab: Lab, kind: string): Promise<void> {
   if (kind !== "none") await startProxy(lab, kind);
   const rule = inwardRule(serverRouter, kind === "none" ? "server" : "proxy");
-  lab.rules(serverRouter.name, replaceChain("ip nat", "inward", rule));
+  await lab.rules(serverRouter.name, replaceChain("ip nat", "inward", rule));
 }

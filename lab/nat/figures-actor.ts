@@ -1,5 +1,5 @@
 /** One part of the figures' example, in a process of its own: `figures-actor.ts server`, or `client ACCESSES`. */
-import { connect } from "../../src/client/index.js";
+import { type ClientSession, connect } from "../../src/client/index.js";
 import { Service } from "../../src/index.js";
 import { serve } from "../../src/server/index.js";
 import { LOCAL_URL, PUBLIC_URL } from "./topology.js";
@@ -27,7 +27,9 @@ if (role === "server") {
   console.log("ready");
 } else {
   for (let access = 0; access < Number(accesses); access += 1) {
-    const session = connect<Figures>(PUBLIC_URL, { expose: { whatDoYouSee: () => session.address.href } });
+    const session: ClientSession<Figures> = connect<Figures>(PUBLIC_URL, {
+      expose: { whatDoYouSee: () => session.address.href },
+    });
     const atServer = await session.remote.seen();
     // The server calls the client, through both routers: M3 in the same breath.
     const atClient = await session.remote.seenThere();

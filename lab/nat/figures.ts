@@ -3,7 +3,7 @@
  * site gets WAO3; each address is seen as 192.168.1.1:9000 at the server and as 211.11.110.15:9000 at the client, and
  * one port carries it all.
  */
-import { type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import { labDirectory } from "./holder.js";
 import { Lab } from "./lab.js";
@@ -45,8 +45,8 @@ export async function playFigures(): Promise<FiguresSeen> {
     const second = await untilReady(start(lab, "client-110", ["client", "1"]));
     return {
       accesses: [...seenBy("client-10", first), ...seenBy("client-110", second)],
-      serverPorts: readPorts(lab.run("server-20", ["ss", "-Htan"])),
-      mappings: readMappings(lab.run("router-50", ["cat", "/proc/net/nf_conntrack"])),
+      serverPorts: readPorts(await lab.run("server-20", ["ss", "-Htan"])),
+      mappings: readMappings(await lab.run("router-50", ["cat", "/proc/net/nf_conntrack"])),
     };
   } finally {
     lab.down();

@@ -2,7 +2,7 @@
  * The process that a lab lives in: user, mount, network and process namespaces of its own. When it ends, for whatever
  * reason, the kernel takes every interface, rule and process of the lab with it; so nothing can stay behind.
  */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
@@ -20,12 +20,23 @@ const NAME_PREFIX = "duowire-lab-";
 
 /** A lab ends by itself after this long, whatever becomes of the one who built it. */
 export const LAB_SECONDS_MAX = 3600;
+const RUN_MS_MAX = 20_000;
 
 /** The environment for programs inside: Debian keeps ip and nft where an ordinary user does not look. */
 export const labEnvironment: NodeJS.ProcessEnv = { ...process.env, PATH: SEARCH_PATH, LAB_DIRECTORY: labDirectory };
 
-/** Which namespaces this system lets us make; undefined if none, with the reason. */
-export function findIsolation(): { readonly flags: readonly string[] } | { readonly reason: string } {
+/** How to make namespaces on this system, or why that is impossible. */
+export type Isolation = { readonly flags: readonly string[] } | { readonly reason: string };
+
+let isolation: Isolation | undefined;
+
+/** Tries what this system allows; once, since it does not change. */
+export function findIsolation(): Isolation {
+  isolation ??= tryIsolation();
+  return isolation;
+}
+
+function tryIsolation(): Isolation {
   if (process.platform !== "linux") return { reason: `network namespaces are Linux, this is ${process.platform}` };
   for (const [program, debianPackage] of Object.entries(PROGRAMS)) {
     const found = spawnSync("sh", ["-c", `command -v ${program}`], { env: labEnvironment });
@@ -34,7 +45,8 @@ export function findIsolation(): { readonly flags: readonly string[] } | { reado
   const tries = [["--user", "--map-root-user"], ...(userInfo().uid === 0 ? [[]] : [])];
   let reason = "";
   for (const flags of tries) {
-    const script = "mount -t tmpfs none /run && ip link add probe0 type veth peer name probe1 && nft add table ip probe";
+    const script =
+      "mount -t tmpfs none /run && ip link add probe0 type veth peer name probe1 && nft add table ip probe";
     const tried = spawnSync("unshare", [...flags, ...isolated, "sh", "-c", script], { env: labEnvironment });
     if (tried.status === 0) return { flags };
     reason = String(tried.stderr).trim().split("\n")[0] ?? "";
@@ -112,16 +124,16 @@ export class Holder {
     return ["nsenter", "--target", String(this.#pid), ...user, "--mount", "--net", "--pid", ...there];
   }
 
-  /** Runs a command to its end and returns what it printed; throws what it complained about. */
-  run(node: string | undefined, command: readonly string[], input = ""): string {
+  /** Runs a command to its end and resolves to what it printed; rejects with what it complained about. */
+  run(node: string | undefined, command: readonly string[], input = ""): Promise<string> {
     const [program, ...parameters] = this.enter(node, command) as [string, ...string[]];
-    return execFileSync(program, parameters, {
-      env: labEnvironment,
-      cwd: repositoryDirectory,
-      encoding: "utf8",
-      input,
-      stdio: ["pipe", "pipe", "pipe"],
-      timeout: 20_000,
+    return new Promise((resolve, reject) => {
+      const options = { env: labEnvironment, timeout: RUN_MS_MAX };
+      const child = execFile(program, parameters, options, (error, stdout) =>
+        error ? reject(error) : resolve(stdout),
+      );
+      child.stdin?.on("error", () => undefined);
+      child.stdin?.end(input);
     });
   }
 }

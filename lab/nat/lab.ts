@@ -27,7 +27,7 @@ export class Lab {
     if ("reason" in isolation) throw new Error(isolation.reason);
     const holder = await Holder.begin(name, isolation.flags, options.tied);
     try {
-      holder.run(undefined, ["sh"], upScript(currentEpoch(Date.now())));
+      await holder.run(undefined, ["sh"], upScript(currentEpoch(Date.now())));
     } catch (error) {
       Holder.end(name);
       throw error;
@@ -50,8 +50,8 @@ export class Lab {
     Holder.end(this.#holder.name);
   }
 
-  /** Runs a command in a node to its end; returns its output, throws when it fails. */
-  run(node: NodeName, command: readonly string[], input?: string): string {
+  /** Runs a command in a node to its end; resolves to its output, rejects when it fails. */
+  run(node: NodeName, command: readonly string[], input?: string): Promise<string> {
     return this.#holder.run(node, command, input);
   }
 
@@ -75,14 +75,14 @@ export class Lab {
   }
 
   /** Sends a signal to every process in a node. */
-  signal(node: NodeName, signal: "STOP" | "CONT" | "KILL"): void {
+  async signal(node: NodeName, signal: "STOP" | "CONT" | "KILL"): Promise<void> {
     const script = `for pid in $(ip netns pids ${node}); do kill -${signal} $pid || true; done`;
-    this.#holder.run(undefined, ["sh", "-c", script]);
+    await this.#holder.run(undefined, ["sh", "-c", script]);
   }
 
   /** Replaces rules of a node in one transaction. */
-  rules(node: NodeName, text: string): void {
-    this.run(node, ["nft", "-f", "-"], text);
+  async rules(node: NodeName, text: string): Promise<void> {
+    await this.run(node, ["nft", "-f", "-"], text);
   }
 
   /** Writes a file of the lab (a configuration) and returns its path. */

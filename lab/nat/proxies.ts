@@ -15,7 +15,7 @@ const SERVER = `${SERVER_LOCAL_ADDRESS}:${SERVER_PORT}`;
 
 /** Every middlebox by name. */
 export const PROXIES: Readonly<Record<string, Proxy>> = {
-  "haproxy": {
+  haproxy: {
     help: "HAProxy that lets everything through",
     program: "haproxy",
     command: (lab) => haproxy(lab, ""),
@@ -62,10 +62,10 @@ export function whyNoProxy(kind: string): string | undefined {
 /** Starts a proxy on router 50, after ending the one that ran there; it listens when this returns. */
 export async function startProxy(lab: Lab, kind: string): Promise<void> {
   const proxy = proxyNamed(kind);
-  lab.signal(serverRouter.name, "KILL");
+  await lab.signal(serverRouter.name, "KILL");
   lab.spawnDetached(serverRouter.name, proxy.command(lab), "proxy.log");
   const listens = `for i in $(seq 100); do ss -Hltn 'sport = :${PROXY_PORT}' | grep -q . && exit 0; sleep 0.05; done; exit 1`;
-  lab.run(serverRouter.name, ["sh", "-c", listens]);
+  await lab.run(serverRouter.name, ["sh", "-c", listens]);
 }
 
 function proxyNamed(kind: string): Proxy {

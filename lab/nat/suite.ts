@@ -1,15 +1,13 @@
 /** Runs many scenarios, a few at a time, and prints the table: `run [--all] [--only A,B] [--peer NAME] [--json FILE]`. */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { remarksOf, type Row, rowOf, summaryOf, tableOf } from "./judge/report.js";
-import { runScenario } from "./judge/run.js";
+import { type Row, remarksOf, rowOf, summaryOf, tableOf } from "./judge/report.js";
+import { type RunOptions, runScenario } from "./judge/run.js";
 import { type Scenario, scenarios } from "./judge/scenarios.js";
 
 /** Which scenarios, and how. */
-export interface SuiteOptions {
-  readonly peer: string;
+export interface SuiteOptions extends RunOptions {
   readonly chosen: readonly Scenario[];
-  readonly seconds: number;
   /** Labs at once. Each has processes of its own; what it measures suffers when they fight for the processors. */
   readonly labsMax: number;
 }
@@ -23,6 +21,7 @@ export const quickSuite: SuiteOptions = {
   peer: "duowire",
   chosen: scenarios.filter((scenario) => scenario.quick),
   seconds: QUICK_SECONDS,
+  timeFactor: 1,
   labsMax: LABS_MAX,
 };
 
@@ -63,7 +62,8 @@ export async function runSuite(words: readonly string[]): Promise<number> {
   const chosen = scenarios.filter(({ name, quick }) => (names ? names.includes(name) : values.all || quick));
   const seconds = Number(values.seconds ?? (values.all ? FULL_SECONDS : QUICK_SECONDS));
   const startedAt = Date.now();
-  const rows = await judgeAll({ peer: values.peer, chosen, seconds, labsMax: Number(values.labs) }, (row) => {
+  const options = { peer: values.peer, chosen, seconds, timeFactor: 1, labsMax: Number(values.labs) };
+  const rows = await judgeAll(options, (row) => {
     console.error(`${row.result.padEnd(12)} ${row.scenario}${row.reason ? `: ${row.reason}` : ""}`);
     if (values.notes && row.verdict) console.error([...row.verdict.notes, row.verdict.complaints].join("\n"));
   });

@@ -32,7 +32,9 @@ export function upScript(epoch: number): string {
     ...routers.flatMap((router) => [
       `ip netns exec ${router.name} sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward'`,
       `ip netns exec ${router.name} nft -f - <<'RULES'${routerRules(router, epoch)}RULES`,
-      `ip netns exec ${router.name} sh -c 'echo 0 > /proc/sys/net/netfilter/nf_conntrack_tcp_loose'`,
+      // Router 50 forwards what it does not know to the server, whose kernel answers RST: so a client learns that its
+      // own router gave it another port. The clients' routers are silent until a fault says otherwise.
+      `ip netns exec ${router.name} sh -c 'echo ${router.forwards ? 1 : 0} > /proc/sys/net/netfilter/nf_conntrack_tcp_loose'`,
     ]),
     // The bad cable passes on what it reads from its two ends, and needs whole packets with whole checksums there.
     `ip netns exec network-30 python3 "$LAB_DIRECTORY/plain_device.py" port50`,

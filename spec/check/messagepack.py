@@ -15,6 +15,7 @@ DEPTH_MAX = 64
 COUNT_MAX = 1_000_000
 OCTETS_COUNT = 4
 
+_NAN = bytes.fromhex("7ff8000000000000")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -73,8 +74,6 @@ class Encoder:
         return bytes(out)
 
     def _value(self, value: object, depth: int) -> None:
-        if depth > DEPTH_MAX:
-            raise CannotBeSent(f"the value is nested in more than {DEPTH_MAX} arrays and maps")
         if value is None:
             self.out += b"\xc0"
         elif value is True or value is False:
@@ -90,7 +89,7 @@ class Encoder:
             self._head(len(value), 0, 0, 0xC4, 0xC5)
             self.out += value
         elif isinstance(value, (list, tuple)):
-            self.count(len(value))
+            self._enter(len(value), depth)
             self._head(len(value), 0x90, 16, None, 0xDC)
             for item in value:
                 self._value(item, depth + 1)
@@ -103,7 +102,7 @@ class Encoder:
         if isinstance(value, float):
             whole = value.is_integer() and abs(value) <= SAFE_MAX and not (value == 0 and math.copysign(1, value) < 0)
             if not whole:
-                self.out += b"\xcb" + (bytes.fromhex("7ff8000000000000") if math.isnan(value) else struct.pack(">d", value))
+                self.out += b"\xcb" + (_NAN if math.isnan(value) else struct.pack(">d", value))
                 return
             value = int(value)
         if abs(value) > SAFE_MAX:
@@ -119,13 +118,18 @@ class Encoder:
             self.out += bytes([code]) + value.to_bytes(size, "big", signed=True)
 
     def _map(self, value: dict, depth: int) -> None:
-        self.count(2 * len(value))
+        self._enter(2 * len(value), depth)
         self._head(len(value), 0x80, 16, None, 0xDE)
         for key, item in value.items():
             if not isinstance(key, str) or key == "__proto__":
                 raise CannotBeSent(f"an object with the key {key!r}")
             self._value(key, depth + 1)
             self._value(item, depth + 1)
+
+    def _enter(self, amount: int, depth: int) -> None:
+        self.count(amount)
+        if depth >= DEPTH_MAX:
+            raise CannotBeSent(f"more than {DEPTH_MAX} arrays and maps inside each other")
 
     def _extension(self, value: object, depth: int) -> None:
         kind, body = self.extension(value, depth)
@@ -183,8 +187,6 @@ class Decoder:
 
     def value(self, reader: Reader, depth: int) -> object:
         """A value that `depth` arrays and maps enclose."""
-        if depth > DEPTH_MAX:
-            raise Malformed(f"a value in more than {DEPTH_MAX} arrays and maps")
         head = reader.u8()
         if head < 0x80:
             return head
@@ -220,23 +222,28 @@ class Decoder:
     def _array(self, reader: Reader, length: int, depth: int) -> list:
         if length > reader.remaining:
             raise Malformed(f"an array of {length}, and {reader.remaining} octets left")
-        self.count(length)
+        self._enter(length, depth)
         return [self.value(reader, depth + 1) for _ in range(length)]
 
     def _map(self, reader: Reader, length: int, depth: int) -> dict:
         if 2 * length > reader.remaining:
             raise Malformed(f"a map of {length} pairs, and {reader.remaining} octets left")
-        self.count(2 * length)
+        self._enter(2 * length, depth)
         pairs: dict = {}
         for _ in range(length):
             key = self.value(reader, depth + 1)
-            if not isinstance(key, str):
-                self.refuse("a map with a key that is no text")
-                key = None
-            elif key == "__proto__" or key in pairs:
-                self.refuse(f"a map with the key {key!r}" if key == "__proto__" else f"a map with the key {key!r} twice")
-            pairs[key] = self.value(reader, depth + 1)
+            value = self.value(reader, depth + 1)
+            if isinstance(key, str) and key != "__proto__":
+                pairs[key] = value
+        # At its end, since what was refused inside it counts first.
+        if len(pairs) < length:
+            self.refuse("a map with a key that is no text, __proto__ or there twice")
         return pairs
+
+    def _enter(self, amount: int, depth: int) -> None:
+        self.count(amount)
+        if depth >= DEPTH_MAX:
+            raise Malformed(f"more than {DEPTH_MAX} arrays and maps inside each other")
 
     def _extension(self, reader: Reader, length: int, depth: int) -> object:
         kind = reader.unpack("b")

@@ -56,7 +56,8 @@ def describe(value: object) -> object:
     if isinstance(value, SetValue):
         return ["set", *map(describe, value.values)]
     if isinstance(value, ErrorValue):
-        return ["error", value.name, value.message, sorted((key, repr(describe(one))) for key, one in value.fields.items())]
+        fields = sorted((key, repr(describe(one))) for key, one in value.fields.items())
+        return ["error", value.name, value.message, fields]
     if isinstance(value, Undefined):
         return ["undefined"]
     if isinstance(value, (Time, RegExp, Url, Typed, Buffer, Reference)):

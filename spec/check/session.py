@@ -19,6 +19,8 @@ WINDOW_RESERVE_BYTES = 16_384
 FRAGMENTED_MESSAGES_MAX = 8
 # The most that a frame has before its messages.
 FRAME_OVERHEAD_BYTES = 36
+# What waits for its batch: whole messages, or a piece of a long one with its number and what is left behind it.
+Content = Union[bytes, "tuple[int, int, bytes]"]
 _BEFORE_WELCOME = (frames.WELCOME, frames.REFUSED, frames.CLOSE)
 
 
@@ -125,11 +127,16 @@ class Session:
         self.inbox = Inbox(self.limits)
         self.closing = False
         self.closed: Optional[str] = None
-        self._waiting: Deque[bytes] = deque()
+        self._waiting: Deque[Content] = deque()
         self._fresh = True
         self._fragmented = 0
         self._started = time.monotonic()
         self._peer_ahead_ms = float("-inf")
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing waits for its first way to a link."""
+        return not self._waiting
 
     @property
     def clock_ms(self) -> int:
@@ -164,28 +171,26 @@ class Session:
             octets += self._close_frame()
         return octets + self.flush()
 
-    def send(self, message: bytes, urgent: bool = False) -> bytes:
-        """Queues one message, and returns what can be sent now. An urgent one overtakes what waits."""
-        if urgent:
-            return self._batch(message)
-        self._waiting.append(message)
+    def send(self, message: bytes) -> bytes:
+        """Queues one message, in fragments if it is long, and returns what can be sent now."""
+        if len(message) <= frames.BATCH_BYTES_MAX:
+            self._waiting.append(message)
+            return self.flush()
+        self._fragmented += 1
+        for start in range(0, len(message), frames.BATCH_BYTES_MAX):
+            piece = message[start : start + frames.BATCH_BYTES_MAX]
+            self._waiting.append((self._fragmented, len(message) - start - len(piece), piece))
         return self.flush()
+
+    def send_urgent(self, messages: bytes) -> bytes:
+        """Sends at once what may use the reserve beyond the window: cancels and releases."""
+        return self._push(messages) if self._room() + WINDOW_RESERVE_BYTES >= len(messages) else b""
 
     def flush(self) -> bytes:
         """As much of what waits as the window lets through."""
         octets = b""
-        while self._waiting and self._room() > 0:
-            message = self._waiting.popleft()
-            if len(message) <= frames.BATCH_BYTES_MAX:
-                octets += self._batch(message)
-                continue
-            # A long message is cut as if the window were open: it is kept here in any case.
-            self._fragmented += 1
-            for start in range(0, len(message), frames.BATCH_BYTES_MAX):
-                piece = message[start : start + frames.BATCH_BYTES_MAX]
-                left = len(message) - start - len(piece)
-                sequence = self.outbox.last + 1
-                octets += self.outbox.push(Fragment(sequence, self.clock_ms, self._fragmented, left, piece))
+        while self._waiting and self._room() >= _length(self._waiting[0]):
+            octets += self._push(self._waiting.popleft())
         return octets
 
     def receive(self, frame: Frame) -> tuple[bytes, Optional[bytes]]:
@@ -203,7 +208,7 @@ class Session:
         if isinstance(frame, Ping):
             return frames.encode(Pong(frame.octets)), None
         if isinstance(frame, Control):
-            return self._receive_control(frame), None
+            return self._receive_control(frame), frame.fields.get("ahead")
         return b"", None
 
     def close(self) -> bytes:
@@ -240,8 +245,11 @@ class Session:
         self.key = welcome.fields.get("key", self.key)
         self._peer_ahead_ms = welcome["clockMs"] - self.clock_ms
 
-    def _batch(self, messages: bytes) -> bytes:
-        return self.outbox.push(Batch(self.outbox.last + 1, self.clock_ms, messages))
+    def _push(self, content: Content) -> bytes:
+        sequence, clock_ms = self.outbox.last + 1, self.clock_ms
+        if isinstance(content, bytes):
+            return self.outbox.push(Batch(sequence, clock_ms, content))
+        return self.outbox.push(Fragment(sequence, clock_ms, *content))
 
     def _room(self) -> int:
         window = EARLY_BYTES_MAX if self._fresh else self.peer_limits["windowBytes"]
@@ -250,3 +258,7 @@ class Session:
     def _close_frame(self) -> bytes:
         fields = {"code": "closed", "message": "the check is done", "last": self.outbox.last}
         return frames.encode(Control(frames.CLOSE, fields))
+
+
+def _length(content: Content) -> int:
+    return len(content if isinstance(content, bytes) else content[2])

@@ -87,7 +87,11 @@ class Reference:
 
 
 class ValueEncoder(Encoder):
-    """Appends values of spec/values.md to `out`."""
+    """Appends values of spec/values.md to `out`. `lend` says by which reference anything else crosses, if it does."""
+
+    def __init__(self, lend: Optional[Callable[[object], Optional[Reference]]] = None) -> None:
+        super().__init__()
+        self._lend = lend or (lambda _: None)
 
     def extension(self, value: object, depth: int) -> tuple[int, bytes]:
         if isinstance(value, Time):
@@ -106,24 +110,22 @@ class ValueEncoder(Encoder):
         if isinstance(value, SetValue):
             return 0x03, self.body(value.values, depth)
         if isinstance(value, RegExp):
-            if _units(value.source) > REGEXP_UNITS_MAX:
-                raise CannotBeSent("a regular expression that is too long")
             return 0x04, self.body([value.source, value.flags], depth)
         if isinstance(value, Url):
             return 0x05, self.body(value.href, depth)
-        if isinstance(value, Typed):
+        if isinstance(value, (Typed, Buffer)):
             self.count(OCTETS_COUNT)
-            return 0x06, bytes([TYPED_KINDS[value.kind][0]]) + value.octets
-        if isinstance(value, Buffer):
-            self.count(OCTETS_COUNT)
-            return 0x07, value.octets
+            typed = isinstance(value, Typed)
+            return (0x06, bytes([TYPED_KINDS[value.kind][0]]) + value.octets) if typed else (0x07, value.octets)
         if isinstance(value, ErrorValue):
             self.count(ERROR_COUNT)
             name = value.name if ERROR_NAME.fullmatch(value.name) else "Error"
-            return 0x08, self.body({"name": name, "message": _cut(value.message, MESSAGE_UNITS_MAX), **value.fields}, depth)
-        if isinstance(value, Reference):
-            return value.type, varint(value.number) + (bytes([value.kind]) if REFERENCE_KINDS[value.type] else b"")
-        raise CannotBeSent(f"a {type(value).__name__} cannot be sent")
+            message = _cut(value.message, MESSAGE_UNITS_MAX)
+            return 0x08, self.body({"name": name, "message": message, **value.fields}, depth)
+        one = value if isinstance(value, Reference) else self._lend(value)
+        if one is None:
+            raise CannotBeSent(f"a {type(value).__name__} cannot be sent")
+        return one.type, varint(one.number) + (bytes([one.kind]) if REFERENCE_KINDS[one.type] else b"")
 
 
 class ValueDecoder(Decoder):
@@ -152,9 +154,8 @@ class ValueDecoder(Decoder):
         composed = {0x02: self._map_value, 0x03: self._set_value, 0x04: self._regexp, 0x05: self._url}
         if kind in composed:
             return composed[kind](self._body(body, depth))
-        self.refuse(f"extension {kind}")
         body.take(body.remaining)
-        return None
+        return self.refuse(f"extension {kind}")
 
     def _body(self, body: Reader, depth: int) -> object:
         """A body that is a value: never an extension, so that depth bounds everything."""
@@ -175,8 +176,7 @@ class ValueDecoder(Decoder):
             raise Malformed(f"a time of {body.remaining} octets")
         ms = seconds * 1_000 + nanoseconds // 1_000_000
         if nanoseconds >= 10**9 or nanoseconds % 1_000_000 or abs(ms) > TIME_MS_MAX:
-            self.refuse("a time that is no whole number of milliseconds, or out of range")
-            return None
+            return self.refuse("a time that is no whole number of milliseconds, or out of range")
         return Time(ms)
 
     def _bigint(self, body: Reader) -> Optional[BigInt]:
@@ -184,8 +184,7 @@ class ValueDecoder(Decoder):
         if sign > 1 or magnitude[:1] == b"\0" or (not magnitude and sign):
             raise Malformed("a bigint with another sign or a leading zero")
         if len(magnitude) > BIGINT_BYTES_MAX:
-            self.refuse(f"a bigint of {len(magnitude)} octets")
-            return None
+            return self.refuse(f"a bigint of {len(magnitude)} octets")
         value = int.from_bytes(magnitude, "big")
         return BigInt(-value if sign else value)
 
@@ -210,24 +209,19 @@ class ValueDecoder(Decoder):
             raise Malformed("a regular expression that is not source and flags")
         source, flags = parts
         if _units(source) > REGEXP_UNITS_MAX or not _compiles(source, flags):
-            self.refuse("a regular expression that does not compile")
-            return None
+            return self.refuse("a regular expression that does not compile")
         return RegExp(source, flags)
 
     def _url(self, href: object) -> Optional[Url]:
         if not isinstance(href, str):
             raise Malformed("a URL that is no text")
-        if not urlsplit(href).scheme:
-            self.refuse("a URL that is not absolute")
-            return None
-        return Url(href)
+        return Url(href) if urlsplit(href).scheme else self.refuse("a URL that is not absolute")
 
     def _typed(self, body: Reader) -> Optional[Typed]:
         kind, octets = body.u8(), body.take(body.remaining)
         name = next((name for name, (number, _) in TYPED_KINDS.items() if number == kind), None)
         if name is None:
-            self.refuse(f"a typed array of kind {kind}")
-            return None
+            return self.refuse(f"a typed array of kind {kind}")
         if len(octets) % TYPED_KINDS[name][1]:
             raise Malformed("a typed array with part of an element")
         return Typed(name, octets)
@@ -262,13 +256,11 @@ class ValueDecoder(Decoder):
         one = Reference(kind, body.varint(), body.u8() if kinds else 0)
         body.done("a reference")
         if kinds and one.kind >= kinds:
-            self.refuse(f"a reference of type {kind} and kind {one.kind}")
-            return None
+            return self.refuse(f"a reference of type {kind} and kind {one.kind}")
         try:
             return self._reference(one)
         except Refused as refusal:
-            self.refuse(str(refusal), refusal.code)
-            return None
+            return self.refuse(str(refusal), refusal.code)
 
 
 def _time_octets(ms: int) -> bytes:

@@ -6,33 +6,15 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 import address
+from assertions import fails, same
 from messagepack import Refused
 from notation import build, describe
 from octets import Malformed, Reader
+from rpc_vectors import rpc_vectors
 from values import Reference, ValueDecoder, ValueEncoder
 
-# One vector: what it is called, and a check that raises whatever is wrong.
-Vector = "tuple[str, Callable[[], None]]"
 UNKNOWN_NUMBER = 16_383
 LOCATION_BASE = "https://h.example/apps/duo/WAO"
-
-
-class Differs(Exception):
-    """Not what the vector says."""
-
-
-def same(actual: object, expected: object) -> None:
-    if actual != expected:
-        raise Differs(f"{actual!r:.300} instead of {expected!r:.300}")
-
-
-def fails(kind: type, run: Callable[[], object]) -> Exception:
-    """`run` must raise `kind`."""
-    try:
-        value = run()
-    except kind as error:
-        return error
-    raise Differs(f"{value!r:.300} instead of {kind.__name__}")
 
 
 def _decoder() -> ValueDecoder:
@@ -110,7 +92,7 @@ def _location(vector: dict) -> None:
     same(base.inherit(vector["location"]).href, vector["inherited"])
 
 
-RUNNERS = {"access.json": access_vectors, "values.json": value_vectors}
+RUNNERS = {"access.json": access_vectors, "rpc.json": rpc_vectors, "values.json": value_vectors}
 
 
 def run(folder: Path, show: Callable[[str], None]) -> int:
@@ -122,8 +104,7 @@ def run(folder: Path, show: Callable[[str], None]) -> int:
             wrong += 1
             show(f"FAIL {file.name}: nothing here can run it")
             continue
-        count = before = wrong
-        count = 0
+        before, count = wrong, 0
         for name, check in runner(json.loads(file.read_text("utf-8"))):
             count += 1
             try:

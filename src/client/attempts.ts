@@ -27,6 +27,8 @@ export class Attempts {
   private answered = 0;
   private since: number;
   private refusedSince: number | undefined;
+  /** Counted apart: a server that comes up again is not one that is busy. */
+  private refusals = 0;
   private openedMs = 0;
 
   constructor(
@@ -38,7 +40,7 @@ export class Attempts {
 
   /** A path was found: the next search begins anew. */
   succeeded(now: number): void {
-    this.answered = 0;
+    this.answered = this.refusals = 0;
     this.since = now;
     this.refusedSince = undefined;
   }
@@ -77,8 +79,8 @@ export class Attempts {
   afterRefusalMs(now: number): number | undefined {
     this.refusedSince ??= now;
     if (now - this.refusedSince >= GONE_MS) return undefined;
-    const limit = Math.min(REFUSED_MS_MAX, BACK_OFF_MS * 2 ** this.answered);
-    this.answered += 1;
+    const limit = Math.min(REFUSED_MS_MAX, BACK_OFF_MS * 2 ** this.refusals);
+    this.refusals += 1;
     return limit * randomFraction(this.random);
   }
 

@@ -68,6 +68,8 @@ export class Communication {
   private second: SecondCommunication | undefined;
   private id = "";
   private admission = "";
+  /** The first link at the session's own address is on its way: on a slow path, the answer to the access ends before. */
+  private isUnderWay = true;
 
   constructor(private readonly options: CommunicationOptions) {
     const { clock, random, limits, queueBytesMax, connectTimeoutMs, application, events } = options;
@@ -141,7 +143,10 @@ export class Communication {
     this.admission = welcome.admission;
     if (this.second === undefined) this.identify(welcome);
     if (link.kind === "access") this.second?.asked();
-    else this.options.events.link(link);
+    else {
+      this.isUnderWay = false;
+      this.options.events.link(link);
+    }
     this.second?.ensure();
   }
 
@@ -160,6 +165,7 @@ export class Communication {
       attempts: this.attempts,
       open: () => network.open(this.id, this.admission),
       ask: () => network.ask(this.id),
+      failed: () => this.attemptFailed(),
       key,
       incarnation: this.incarnation,
     });
@@ -171,8 +177,15 @@ export class Communication {
     else this.second.refused(refusal);
   }
 
+  /** Now it is more than a slow path. */
+  private attemptFailed(): void {
+    if (!this.isUnderWay) return;
+    this.isUnderWay = false;
+    if (this.driver.session.state === "interrupted") this.options.events.state("interrupted", undefined);
+  }
+
   private stateChanged(state: SessionState, reason: DuowireError | undefined): void {
-    this.options.events.state(state, reason);
+    if (state !== "interrupted" || !this.isUnderWay) this.options.events.state(state, reason);
     if (state === "closed") {
       this.first?.stop();
       this.second?.stop();

@@ -29,6 +29,8 @@ export interface SecondCommunicationOptions {
   readonly open: () => Link;
   /** Opens a link that takes one write and gives one answer: a POST at the session's address. */
   readonly ask: () => Link;
+  /** An attempt brought no link, or has not for too long. */
+  readonly failed?: () => void;
   readonly key: Uint8Array;
   readonly incarnation: Uint8Array;
 }
@@ -92,7 +94,7 @@ export class SecondCommunication {
 
   /** The server has answered the question with a welcome: what made the upgrade fail may be over. */
   asked(): void {
-    if (this.isSearching) this.tryAfter(0);
+    if (this.isSearching) this.tryAfter(this.options.attempts.afterAnswerMs());
   }
 
   private settle(): void {
@@ -120,6 +122,7 @@ export class SecondCommunication {
     const [oldest, youngest] = [waiting[0], waiting.at(-1)];
     if (oldest === undefined || youngest === undefined || waiting.length < ATTEMPTS_AT_ONCE) return;
     const isLate = now - oldest.startedAt >= attempts.patienceMs(driver.session.roundTripMs);
+    this.options.failed?.();
     this.abandon(isLate ? oldest : youngest, "it took too long");
   }
 
@@ -167,6 +170,7 @@ export class SecondCommunication {
     const failed = !candidate.isAttached || !candidate.wasOpen;
     if (!this.isSearching) return this.ensure();
     // What a question was answered has been dealt with, and says when to go on: at once, or later.
+    if (failed) this.options.failed?.();
     if (!failed || (candidate.link.kind === "access" && end === "answered")) return;
     if (end === "refused") {
       const wait = attempts.afterRefusalMs(clock.monotonicMs());
@@ -174,7 +178,8 @@ export class SecondCommunication {
     }
     attempts.lost();
     this.mustAsk = !candidate.isAttached && !candidate.wasOpen;
-    this.tryAfter(attempts.afterAnswerMs());
+    // Why the upgrade failed is asked at once (D6); an answer that lets us try again, or none, is what backs off.
+    this.tryAfter(this.mustAsk ? 0 : attempts.afterAnswerMs());
   }
 
   /** What proves that an attach is this client's. */

@@ -26,8 +26,8 @@ export function isUncallable(name: string): boolean {
 
 /**
  * The methods of a Service or a Target (its class's, its base classes' included), or of a plain object (its own
- * functions). Throws `invalid_argument` for a reserved name that is misused, for a `static remote` that names no method,
- * and for an instance of anything else.
+ * functions). Throws `invalid_argument` for a reserved name that is misused, for a `static remote` that names no
+ * method, and for an instance of anything else.
  */
 export function methodsOf(object: object): MethodTable {
   const isClass = object instanceof Service || object instanceof Target;

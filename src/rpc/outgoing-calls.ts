@@ -110,7 +110,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     let refusal: DuowireError | undefined;
     try {
       value = decodeValue(this.references, reader);
-      if (!isFailure && isThenable(value)) throw localError("invalid_argument", "the result has a function named then");
+      if (!isFailure && isThenable(value)) throw localError("invalid_argument", "the result has a function then");
     } catch (error) {
       if (!(error instanceof DuowireError)) throw error;
       refusal = error;
@@ -233,7 +233,8 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     const { sink } = this.context;
     sink.rollback();
     const bytes = body.length + WAITING_BYTES;
-    const isFull = sink.queuedBytes + this.waitingBytes + bytes > sink.queueBytesMax;
+    const before = sink.queuedBytes + this.waitingBytes;
+    const isFull = before > 0 && before + bytes > sink.queueBytesMax;
     if (isFull || (this.limits && body.length > this.limits.messageBytesMax)) {
       this.references.takeBack();
       throw localError(isFull ? "queue_full" : "message_too_large");

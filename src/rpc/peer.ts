@@ -1,6 +1,6 @@
 /**
- * One end of a conversation: calls both ways, and what they lend. It is pure: messages go into a sink, time comes from a
- * clock, and what comes from the far side is handed in. spec/rpc.md is the normative text.
+ * One end of a conversation: calls both ways, and what they lend. It is pure: messages go into a sink, time comes from
+ * a clock, and what comes from the far side is handed in. spec/rpc.md is the normative text.
  */
 import type { Clock } from "../base/clock.js";
 import { type DuowireError, protocolError } from "../base/errors.js";
@@ -151,8 +151,7 @@ export class RpcPeer {
       case REVOKE:
         return this.outgoing.references.receiveRevoke(readNumber(reader));
     }
-    const type = head & 0xff;
-    const isStream = type >= 7 && type <= 11;
-    throw protocolError(isStream ? "a message for a stream, and none is lent" : `message ${head.toString(16)}`);
+    // Streams (types 7 to 11) are reserved: this side has lent none, so nobody may speak of one.
+    throw protocolError(`unknown message ${head.toString(16)}`);
   }
 }

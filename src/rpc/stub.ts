@@ -104,8 +104,9 @@ export function stubTargetOf(value: object): StubTarget | null | undefined {
 }
 
 /**
- * Gives back what the far side lent: it may forget it. Calls of the stub fail from now on with `reference_released`; those
- * that are not answered yet go on. Does nothing the second time. `using stub` and `stub[Symbol.dispose]()` do the same.
+ * Gives back what the far side lent: it may forget it. Calls of the stub fail from now on with `reference_released`;
+ * those that are not answered yet go on. Does nothing the second time. `using stub` and `stub[Symbol.dispose]()` do the
+ * same.
  *
  * A stub that is collected as garbage is released too, some time later: do not rely on it for anything large.
  */

@@ -120,7 +120,7 @@ type SentResult<T> = void extends T ? void : Sent<T> | PromiseLike<Sent<T>>;
 type ReceivedList<Args extends readonly unknown[]> = { [K in keyof Args]: Received<Args[K]> };
 type SentList<Args extends readonly unknown[]> = { [K in keyof Args]: Sent<Args[K]> };
 
-/** A function as it is called from afar. Of overloads only the last counts, and type parameters become what they extend. */
+/** A function as called from afar. Of overloads only the last counts, and type parameters become what they extend. */
 type RemoteMethod<F> = F extends (...args: infer Args) => infer Result
   ? (...args: SentList<Args>) => RemoteCall<Received<Awaited<Result>>>
   : never;
@@ -148,7 +148,7 @@ export type Stub<T> = (T extends Callable ? RemoteMethod<T> : MethodsOf<T, Prope
   Disposable &
   AsyncDisposable & { readonly [stubOf]: T };
 
-/** What may be passed where the far side's method declares `T`: functions may be async, targets may be here or there. */
+/** What may be passed where the far side's method declares `T`: functions may be async, targets be here or there. */
 export type Sent<T> = true extends HasReference<T> ? SentMapped<T> : T;
 
 /** What arrives where the far side's method returns `T`: functions and targets are stubs. */

@@ -51,7 +51,7 @@ const NANOSECONDS_PER_MS = 1_000_000;
 
 type ViewConstructor = { BYTES_PER_ELEMENT?: number; new (buffer: ArrayBuffer): ArrayBufferView };
 
-/** By kind octet, from 1 on. A Uint8Array is MessagePack's bin. */
+/** By kind octet, from 1 on; a Uint8Array is bin. Elements cross as they lie in memory: little-endian, but on s390x. */
 const viewConstructors: readonly ViewConstructor[] = [
   Int8Array,
   Uint8ClampedArray,

@@ -104,7 +104,7 @@ export class Outgoing {
     return mark;
   }
 
-  /** Whether the whole message with this mark has left in batches, the last of which may be lost; also after the end. */
+  /** Whether the whole message with this mark has left in batches, however those fared; also after the end. */
   isHanded(mark: number): boolean {
     return mark < 0 ? !this.longLeft.has(mark) : mark <= this.shortBytesHanded;
   }
@@ -116,7 +116,7 @@ export class Outgoing {
     this.begunAt = -1;
   }
 
-  /** The content of the next batch, of at most `bytesMax` octets of messages; undefined when nothing (that fits) waits. */
+  /** The content of the next batch, at most `bytesMax` octets of messages; undefined when nothing (that fits) waits. */
   next(bytesMax: number): BatchContent | undefined {
     this.admitLong();
     const longFirst = this.longIsNext;
@@ -137,11 +137,12 @@ export class Outgoing {
     assert(this.begunAt >= 0 && size > 0, "a message is committed that was not written");
     if (size > this.limits.messageBytesMax) {
       const limit = this.limits.messageBytesMax;
-      const message = `the message is ${size} octets long and the far side takes ${limit} (messageBytesMax): send it in parts, or raise the limit there`;
+      const message = `a message of ${size} octets, and the far side takes ${limit} (messageBytesMax): send it in parts`;
       return new DuowireError("message_too_large", message, { side: "local", outcome: "not_sent" });
     }
-    if (bounded && this.queuedBytes + size > this.queueBytesMax) {
-      const message = `${this.queuedBytes} octets wait for the far side, and ${size} more would exceed ${this.queueBytesMax} (queueBytesMax): await calls before making more`;
+    // Into an empty queue every message goes that the far side takes: it would never fit otherwise.
+    if (bounded && this.queuedBytes > 0 && this.queuedBytes + size > this.queueBytesMax) {
+      const message = `${this.queuedBytes} octets wait, ${size} more are above ${this.queueBytesMax} (queueBytesMax)`;
       return new DuowireError("queue_full", message, { side: "local", outcome: "not_sent" });
     }
     return undefined;

@@ -6,10 +6,12 @@ import { Ledger, LedgerEnd, type Load, type Tally } from "../support/ledger.js";
 
 const DROP_EACH_MS = 100;
 const load: Load = { calls: 1_000, atOnce: 4, everyMs: 8, payloadBytes: 0 };
+/** The tests with long values are about loss, not about how much a busy machine lets wait. */
+const queueBytesMax = 67_108_864;
 
 /** A server, and a proxy in front of it whose address clients use. */
 async function startLedger() {
-  const server = await serve({ address: "http://127.0.0.1:0/WAO", service: Ledger });
+  const server = await serve({ address: "http://127.0.0.1:0/WAO", service: Ledger, queueBytesMax });
   onTestFinished(() => server.close());
   const proxy = await startProxy(server.address.port);
   return { server, proxy, href: `http://127.0.0.1:${proxy.port}/WAO` };
@@ -17,7 +19,7 @@ async function startLedger() {
 
 function open(href: string) {
   const end = new LedgerEnd();
-  const session = connect<Ledger>(href, { expose: end.expose });
+  const session = connect<Ledger>(href, { expose: end.expose, queueBytesMax });
   onTestFinished(() => session.close());
   return { end, session };
 }

@@ -111,6 +111,15 @@ test("cancel after the answer does nothing, also when they cross", async () => {
   expect(pair.a.peer.figures.lateAnswers).toBe(1);
 });
 
+test("cancel that did not leave before the answer came is not sent", () => {
+  const { pair, remote } = setUp();
+  const call = remote.quick();
+  pair.travel(pair.a, pair.b);
+  call[Symbol.dispose]();
+  pair.a.peer.receive(pair.b.sink.hand(), 0);
+  expect(pair.a.peer.urgent(1_000)).toBe(undefined);
+});
+
 test("cancel of a call that cannot be open is a violation", () => {
   const { pair } = setUp();
   const { peer } = pair.b;

@@ -3,8 +3,13 @@ import { DuowireError } from "../../src/base/errors.js";
 import type { Application } from "../../src/driver/driver.js";
 import type { AnnouncedLimits } from "../../src/frame/limits.js";
 import type { Outgoing } from "../../src/session/outgoing.js";
-import type { Party } from "./checker.js";
-import { decodeMessages, encodeMessage, MESSAGE_HEAD_BYTES, type MessageClass } from "./messages.js";
+import { demand } from "./failure.js";
+import { decodeMessages, encodeMessage, MESSAGE_HEAD_BYTES } from "./messages.js";
+import type { End } from "./network.js";
+import type { Party } from "./party.js";
+
+/** Longer than a turn. */
+const URGENT_MS_MAX = 1;
 
 /** One half of a conversation. */
 export class SimApplication implements Application {
@@ -12,6 +17,8 @@ export class SimApplication implements Application {
   private awaited = 0;
   private waitingUrgent: Uint8Array[] = [];
   isOver = false;
+  /** What the core gave for each message that it took. */
+  private readonly marks: Record<"short" | "long", number[]> = { short: [], long: [] };
 
   constructor(
     readonly party: Party,
@@ -43,10 +50,9 @@ export class SimApplication implements Application {
     const message = this.party.next(kind, Math.max(length, MESSAGE_HEAD_BYTES), role);
     this.outgoing.begin().octets(encodeMessage(message));
     try {
-      this.outgoing.commit(true);
+      this.marks[kind].push(this.outgoing.commit(true));
     } catch (error) {
       if (!(error instanceof DuowireError) || error.code !== "queue_full") throw error;
-      this.party.refused();
       return false;
     }
     this.party.sent(message);
@@ -62,6 +68,9 @@ export class SimApplication implements Application {
     this.waitingUrgent.push(encodeMessage(message));
     this.party.sent(message);
     this.wake();
+    if (!this.party.mustLeave(message.length)) return;
+    const { currentLink, machine } = this.party;
+    machine.arrive(() => this.checkUrgent(currentLink), URGENT_MS_MAX);
   }
 
   receive(octets: Uint8Array, peerClockMs: number): void {
@@ -94,7 +103,19 @@ export class SimApplication implements Application {
 
   end(reason: DuowireError): void {
     this.isOver = true;
+    for (const kind of ["short", "long"] as const) {
+      this.marks[kind].forEach((mark, i) => {
+        if (!this.outgoing.isHanded(mark)) this.party.neverLeft(kind, i + 1);
+      });
+    }
     this.party.ended(reason);
+  }
+
+  /** Urgent messages leave at the end of the turn in which they are queued, although the window may be full (D9). */
+  private checkUrgent(link: End | undefined): void {
+    const { party, nextUrgentBytes } = this;
+    const mustHaveLeft = nextUrgentBytes > 0 && party.mustLeave(nextUrgentBytes) && party.currentLink === link;
+    demand(!mustHaveLeft, "urgent", () => `an urgent message of ${party.name} waits`);
   }
 
   /** As many urgent messages as fit together; undefined when not even the first does. */
@@ -108,6 +129,3 @@ export class SimApplication implements Application {
     return count === 0 ? undefined : new Uint8Array(Buffer.concat(this.waitingUrgent.splice(0, count)));
   }
 }
-
-/** The classes whose messages are delivered exactly once. */
-export const countedClasses: readonly MessageClass[] = ["short", "long", "urgent"];

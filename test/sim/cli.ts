@@ -1,15 +1,76 @@
+/**
+ * `npm run sim -- --seeds 100000` looks for a seed that fails; `npm run sim -- --seed 123 --trace` replays one.
+ * Others: --from, --threads, --coverage.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { bundleThread } from "./bundle.js";
+import { faultKinds } from "./faults.js";
+import { coverage, type Tally } from "./outcome.js";
+import { simulateAll } from "./pool.js";
 import { simulate } from "./simulation.js";
-const from = Number(process.argv[2] ?? 1), to = Number(process.argv[3] ?? from);
-const t = performance.now();
-let ev = 0; const rules = new Map<string, number[]>(); let rec:number[]=[];
-const counts = new Map<string,number>();
-for (let s = from; s <= to; s++) {
-  try { const o = await simulate(s, from === to ? (l) => console.log(l) : undefined); ev += o.events; rec.push(o.recoveryMs);
-    for (const [k,v] of o.counts) counts.set(k,(counts.get(k)??0)+v);
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string" },
+    trace: { type: "boolean" },
+    seeds: { type: "string", default: "20000" },
+    from: { type: "string", default: "1" },
+    threads: { type: "string", default: String(availableParallelism()) },
+    coverage: { type: "boolean" },
+  },
+});
+
+process.exitCode = values.seed === undefined ? await search() : await replay(Number(values.seed));
+
+/** One seed, octet for octet, with its lines if they are wanted. */
+async function replay(seed: number): Promise<number> {
+  const print = values.trace ? (line: string) => process.stdout.write(`${line}\n`) : undefined;
+  try {
+    const { hash, events, deliveries } = await simulate(seed, print);
+    console.log(`seed ${seed} holds: ${events} events, ${deliveries} messages, history ${hash.toString(16)}`);
+    return 0;
+  } catch (error) {
+    console.log(`seed ${seed} fails: ${String(error)}`);
+    if (values.trace) console.log((error as Error).stack);
+    return 1;
   }
-  catch (e) { const m = String((e as Error).message).slice(0, 150); const k = (e as Error).name==='SimulationFailure' ? m.split(':')[0]!+":"+m.split(':')[1]?.replace(/\d+/g,'N').slice(0,60) : String((e as Error).stack).slice(0,300); rules.set(k, [...(rules.get(k) ?? []), s]); if (from===to) console.log(e); }
 }
-for (const [k, v] of rules) console.log(v.length, k, v.slice(0, 6).join(" "));
-rec.sort((a,b)=>a-b);
-console.log({ n: to - from + 1, ok: rec.length, ms: (performance.now() - t)/(to-from+1), ev: ev/(rec.length||1), p50: rec[rec.length>>1], p99: rec[Math.floor(rec.length*.99)], max: rec.at(-1) });
-if (process.argv[4]) console.log([...counts].sort().map(([k,v])=>k+"="+v).join("\n"));
+
+/** Many seeds in threads. */
+async function search(): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), "duowire-sim-"));
+  const began = performance.now();
+  try {
+    const file = join(folder, "thread.mjs");
+    await bundleThread(file);
+    const [from, count, threads] = [Number(values.from), Number(values.seeds), Number(values.threads)];
+    const tally = await simulateAll({ file, from, count, threads, progress: progressPrinter(count) });
+    report(tally, (performance.now() - began) / 1e3);
+    return tally.failed.length === 0 ? 0 : 1;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function progressPrinter(count: number): (tally: Tally) => void {
+  let printed = 0;
+  return ({ histories, failed }) => {
+    if (!process.stderr.isTTY || histories - printed < count / 100) return;
+    printed = histories;
+    process.stderr.write(`\r${histories} of ${count} seeds, ${failed.length} failed`);
+  };
+}
+
+function report(tally: Tally, seconds: number): void {
+  const { histories, events, deliveries, failed, recoveryMsMax, counts } = tally;
+  if (process.stderr.isTTY) process.stderr.write("\r");
+  if (values.coverage) console.log(coverage(faultKinds, counts).lines.join("\n"));
+  console.log(`${histories} seeds, ${events} events, ${deliveries} messages in ${seconds.toFixed(1)} s`);
+  console.log(`the slowest recovery took ${Math.round(recoveryMsMax)} ms`);
+  for (const { seed, message } of failed.slice(0, 20))
+    console.log(`npm run sim -- --seed ${seed} --trace   # ${message}`);
+  console.log(`${failed.length} seeds failed`);
+}

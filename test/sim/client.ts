@@ -4,9 +4,10 @@ import { Communication, type Network } from "../../src/client/communication.js";
 import type { AnnouncedLimits } from "../../src/frame/limits.js";
 import type { SessionState } from "../../src/session/states.js";
 import { SimApplication } from "./application.js";
-import type { Checker, Party } from "./checker.js";
+import type { Checker } from "./checker.js";
 import { SimulationFailure } from "./failure.js";
 import { Connection, type Path } from "./network.js";
+import type { Party } from "./party.js";
 import { Random } from "./random.js";
 import type { Machine, World } from "./world.js";
 
@@ -30,6 +31,21 @@ export function conversationOf(nonce: Uint8Array): number {
   return Buffer.from(nonce).readUInt32BE(0);
 }
 
+/** Makes links for `party`. */
+export function openLinks({ path }: ClientSettings, party: Party): Network {
+  const open = (kind: "access" | "websocket", id: string | undefined, admission: string) => {
+    const { client } = new Connection(path, kind, id, admission);
+    client.owner = party;
+    return client;
+  };
+  return {
+    access: () => open("access", undefined, ""),
+    ask: (id) => open("access", id, ""),
+    open: (id, admission) => open("websocket", id, admission),
+    farewell: () => {},
+  };
+}
+
 /** One session of a client, from its first access to its end. */
 export class SimSession {
   readonly conversation: number;
@@ -43,32 +59,20 @@ export class SimSession {
   id: string | undefined;
   /** When its owner wanted the end, by the machine's clock. */
   closeAskedMs: number | undefined;
-  readonly network: Network;
 
   constructor(
     readonly settings: ClientSettings,
     ended: (session: SimSession, reason: DuowireError) => void,
   ) {
-    const { world, machine, path, checker, limits, queueBytesMax } = settings;
+    const { world, machine, checker, limits, queueBytesMax } = settings;
     this.conversation = settings.nextConversation();
     this.startedAt = world.now;
     this.startedMs = machine.monotonicMs();
     this.party = checker.party("client", this.conversation, machine, queueBytesMax);
-    const open = (kind: "access" | "websocket", id: string | undefined, admission: string) => {
-      const { client } = new Connection(path, kind, id, admission);
-      client.owner = this.party;
-      return client;
-    };
-    this.network = {
-      access: () => open("access", undefined, ""),
-      ask: (id) => open("access", id, ""),
-      open: (id, admission) => open("websocket", id, admission),
-      farewell: () => {},
-    };
     const random = new Random(world.random.seed, `client ${this.conversation}`);
     let application: SimApplication | undefined;
     this.communication = new Communication({
-      network: this.network,
+      network: openLinks(settings, this.party),
       clock: machine,
       random: (count) => {
         const octets = random.octets(count);
@@ -93,14 +97,16 @@ export class SimSession {
         },
         link: () => {},
         bug: (error) => {
-          throw error instanceof SimulationFailure ? error : new SimulationFailure("bug", String((error as Error).stack));
+          throw error instanceof SimulationFailure
+            ? error
+            : new SimulationFailure("bug", String((error as Error).stack));
         },
       },
     });
     this.application = application as unknown as SimApplication;
     const { session } = this.communication.driver;
     this.party.core = () => ({
-      state: session.state,
+      isHealthy: session.isHealthy,
       unackedBytes: session.figures.unackedBytes,
       queuedBytes: session.outgoing.queuedBytes,
     });

@@ -2,8 +2,8 @@
 import type { Connection, OpeningFault } from "./network.js";
 import { openingFaults } from "./network.js";
 import type { Random } from "./random.js";
-import type { Simulation } from "./simulation.js";
 import type { SimClient } from "./sim-client.js";
+import type { Simulation } from "./simulation.js";
 
 /** Faults that happen to what exists: links, machines, the network. */
 export const pointFaults = [
@@ -128,7 +128,7 @@ export function applyFault(kind: PointFault, client: SimClient, simulation: Simu
       path.downUntil = Math.max(path.downUntil, now + random.spread(100, 12_000));
       return true;
     case "path_slows":
-      path.latencyMs = random.spread(50, 900);
+      path.latencyMs = random.spread(50, 500);
       path.jitterMs = path.latencyMs * random.next();
       return true;
     case "proxy_buffers":

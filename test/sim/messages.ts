@@ -55,8 +55,13 @@ export function readMessage(octets: Uint8Array, offset: number): Message {
   if (offset + MESSAGE_HEAD_BYTES > octets.length) throw new SimulationFailure("octets", "a message is cut off");
   const messageClass = messageClasses[octets[offset] as number];
   const role = roles[octets[offset + 1] as number];
-  if (messageClass === undefined || role === undefined) throw new SimulationFailure("octets", "what came is no message");
-  const [sender, number, length] = [view.getUint32(offset + 2), view.getUint32(offset + 6), view.getUint32(offset + 10)];
+  if (messageClass === undefined || role === undefined)
+    throw new SimulationFailure("octets", "what came is no message");
+  const [sender, number, length] = [
+    view.getUint32(offset + 2),
+    view.getUint32(offset + 6),
+    view.getUint32(offset + 10),
+  ];
   return { class: messageClass, role, sender, number, length };
 }
 
@@ -66,7 +71,8 @@ export function decodeMessages(octets: Uint8Array): Message[] {
   for (let offset = 0; offset < octets.length; ) {
     const message = readMessage(octets, offset);
     const end = offset + message.length;
-    if (message.length < MESSAGE_HEAD_BYTES || end > octets.length) throw new SimulationFailure("octets", "a message is cut off");
+    if (message.length < MESSAGE_HEAD_BYTES || end > octets.length)
+      throw new SimulationFailure("octets", "a message is cut off");
     if (content(message).compare(octets, offset + MESSAGE_HEAD_BYTES, end) !== 0) {
       throw new SimulationFailure("octets", `the content of ${message.class} ${message.number} is not what was sent`);
     }

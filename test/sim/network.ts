@@ -155,7 +155,11 @@ export class Direction {
 function frameBoundary(octets: Uint8Array, part: number): number {
   let end = 0;
   while (end < octets.length) {
-    const next = end + 4 + (((octets[end + 1] as number) << 16) | ((octets[end + 2] as number) << 8)) + (octets[end + 3] as number);
+    const next =
+      end +
+      4 +
+      (((octets[end + 1] as number) << 16) | ((octets[end + 2] as number) << 8)) +
+      (octets[end + 3] as number);
     if (next > octets.length * part) return end;
     end = next;
   }
@@ -179,7 +183,7 @@ export class End implements Link {
     readonly kind: LinkKind,
     readonly name: string,
     readonly connection: Connection,
-    private readonly machine: Machine,
+    readonly machine: Machine,
     private readonly out: Direction,
     private isOpen: boolean,
   ) {}
@@ -231,7 +235,8 @@ export class End implements Link {
       this.isDead = true;
       const { world, connections } = this.connection.path;
       world.trace.line(world.now, this.name, `is dead: ${reason} (${end})`);
-      if (this.connection.client.isDead && (this.connection.server?.isDead ?? true)) connections.delete(this.connection);
+      if (this.connection.client.isDead && (this.connection.server?.isDead ?? true))
+        connections.delete(this.connection);
       if (end === "refused") this.connection.path.refusedAt = world.now;
       this.events?.closed(reason, end);
     }, ms);
@@ -273,6 +278,11 @@ export class Connection {
     path.connections.add(this);
     if (kind === "access") this.body = [];
     else this.open(path.nextOpening(kind));
+  }
+
+  /** It goes to the fixed address. */
+  get isFirstAccess(): boolean {
+    return this.id === undefined;
   }
 
   /** A write of one of the ends: an HTTP request is collected until the end of the turn. */
@@ -326,16 +336,19 @@ export class Connection {
     if (fault === "open_refused" || !side.isListening) return client.die("refused", "refused", roundTrip);
     if (fault === "open_failed") return client.die("502", "answered", 2 * roundTrip);
     const slowMs = fault === "open_slow" ? world.random.spread(200, 8_000) : 0;
-    side.machine.arrive(() => {
-      const server = new End(this.kind, `server-${this.number}`, this, side.machine, this.down, true);
-      this.server = server;
-      if (!side.upgrade(server, this.id as string, this.admission)) {
-        this.server = undefined;
-        return client.die("404", "answered", path.delay());
-      }
-      if (fault === "open_unheard") return this.cutDown();
-      path.client.arrive(() => client.opened(), path.delay());
-    }, 1.5 * roundTrip + slowMs);
+    side.machine.arrive(
+      () => {
+        const server = new End(this.kind, `server-${this.number}`, this, side.machine, this.down, true);
+        this.server = server;
+        if (!side.upgrade(server, this.id as string, this.admission)) {
+          this.server = undefined;
+          return client.die("404", "answered", path.delay());
+        }
+        if (fault === "open_unheard") return this.cutDown();
+        path.client.arrive(() => client.opened(), path.delay());
+      },
+      1.5 * roundTrip + slowMs,
+    );
   }
 
   /** The server believes that there is a link, and the client never hears of it. */
@@ -363,7 +376,8 @@ export class Connection {
   private repeatRequest(body: Uint8Array, flight: number): void {
     const { world } = this.path;
     const copy = new Connection(this.path, "access", this.id, "");
-    const copyMs = flight + (world.random.chance(0.5) ? this.path.delay() : world.random.spread(10, this.path.repeatMsMax));
+    const copyMs =
+      flight + (world.random.chance(0.5) ? this.path.delay() : world.random.spread(10, this.path.repeatMsMax));
     this.side.machine.arrive(() => copy.arriveRequest(body, undefined), copyMs);
     copy.client.die("nobody waits for this answer", "lost", copyMs + world.random.between(0, 5_000));
     if (world.random.chance(0.5)) return;

@@ -28,7 +28,7 @@ const ANSWER_HOLD_MS = 100;
  * A repeat may have been on its way this long, and says only how long before its departure the access was first tried:
  * so much must be added before a server may say that it would know it.
  */
-export const TRANSIT_MS_MAX = 10_000;
+const TRANSIT_MS_MAX = 10_000;
 const SECRET_BYTES = 32;
 const GENERATION_MS_MAX = 300;
 
@@ -48,12 +48,15 @@ export interface ServerSettings {
 export class SimProcess implements CommunicationProcess {
   readonly ended: Promise<DuowireError>;
   readonly linkKind = undefined;
+  readonly client = undefined;
   readonly reception: Reception;
   /** The conversations that it had: a second one when another client took over. */
   readonly applications: SimApplication[] = [];
   endReason: DuowireError | undefined;
   endedAt: number | undefined;
   wasAttached = false;
+  /** The conversation of a rival that is about to take over. */
+  rival: number | undefined;
   readonly startedAt: number;
   private settle: (reason: DuowireError) => void = () => {};
 
@@ -149,7 +152,11 @@ export class SimServer implements ServerSide {
       noncesKeptMs: settings.leaseMs,
       noncesMax: 1_000,
       generated: () => this.planSweep(),
-      ended: () => {},
+      ended: () => {
+        if (this.processes.size > 0) return;
+        this.cancelSweep?.();
+        this.cancelSweep = undefined;
+      },
     });
   }
 
@@ -211,18 +218,27 @@ export class SimServer implements ServerSide {
     settings.generated(process);
     const make = () =>
       new Promise<CommunicationProcess>((resolve) => {
-        machine.arrive(() => {
-          process.reception.ready();
-          resolve(process);
-          machine.world.promisesWait = true;
-        }, machine.world.random.spread(0.1, GENERATION_MS_MAX));
+        machine.arrive(
+          () => {
+            process.reception.ready();
+            resolve(process);
+            machine.world.promisesWait = true;
+          },
+          machine.world.random.spread(0.1, GENERATION_MS_MAX),
+        );
       });
     const order = { id, source: "client", nonce };
     void processes.generate(order, make).ready.then(accept).catch(fail);
   }
 
+  /** Whether an access that was first tried at `at` may have been here without this server's knowing. */
+  mayHaveForgotten(at: number): boolean {
+    const { machine } = this;
+    return machine.world.now - at >= (machine.monotonicMs() - this.knownSinceMs()) * 0.99;
+  }
+
   /** The first server of a history has been there for long. */
-  private knownSinceMs(): number {
+  knownSinceMs(): number {
     const { knownSinceMs } = this.processes;
     return this.life === 0 && knownSinceMs === this.startedMs ? knownSinceMs : knownSinceMs + TRANSIT_MS_MAX;
   }

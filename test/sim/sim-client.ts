@@ -1,6 +1,6 @@
 /** One client of a history: its machine, its path, its sessions, and what it and its server send each other. */
 import type { DuowireError } from "../../src/base/errors.js";
-import { SimApplication } from "./application.js";
+import type { SimApplication } from "./application.js";
 import { type ClientSettings, SimSession } from "./client.js";
 import { Path } from "./network.js";
 import type { Burst, Plan } from "./plan.js";
@@ -18,6 +18,7 @@ export class SimClient {
   readonly machine: Machine;
   readonly path: Path;
   readonly random: Random;
+  readonly settings: ClientSettings;
   readonly sessions: SimSession[] = [];
   /** Bursts that have not been sent yet. */
   pending: number;
@@ -40,6 +41,15 @@ export class SimClient {
       // A platform does not always tell.
       if (this.random.chance(0.8)) this.session.communication.wake();
     };
+    this.settings = {
+      world,
+      machine: this.machine,
+      path: this.path,
+      checker: simulation.checker,
+      limits: plan.limits,
+      queueBytesMax: plan.queueBytesMax,
+      nextConversation: () => simulation.nextConversation(),
+    };
     this.pending = traffic.length;
     this.begin();
     for (const burst of traffic) world.at(burst.at, () => this.send(burst, burst.count));
@@ -57,23 +67,21 @@ export class SimClient {
 
   /** One more question each way, so that something is outstanding. */
   lastWords(): void {
-    this.pending += 1;
+    this.pending += 2;
     this.send({ at: 0, from: "client", count: 1 }, 1);
     this.send({ at: 0, from: "server", count: 1 }, 1);
   }
 
+  /** The link that is attached is cut, and nobody is told. */
+  loseLink(): void {
+    for (const { up, down } of this.path.connections) {
+      up.cut();
+      down.cut();
+    }
+  }
+
   private begin(): void {
-    const { simulation, machine, path, plan } = this;
-    const settings: ClientSettings = {
-      world: simulation.world,
-      machine,
-      path,
-      checker: simulation.checker,
-      limits: plan.limits,
-      queueBytesMax: plan.queueBytesMax,
-      nextConversation: () => simulation.nextConversation(),
-    };
-    this.sessions.push(new SimSession(settings, (session, reason) => this.ended(session, reason)));
+    this.sessions.push(new SimSession(this.settings, (session, reason) => this.ended(session, reason)));
   }
 
   private ended(session: SimSession, reason: DuowireError): void {

@@ -2,20 +2,22 @@
  * One seed, one history: clients and a server, faults, then peace, in which everything must arrive, and then an end,
  * after which nothing may be left.
  */
-import { DuowireError } from "../../src/base/errors.js";
+import type { DuowireError } from "../../src/base/errors.js";
 import { SimApplication } from "./application.js";
-import { Checker, type CoreView, type Party } from "./checker.js";
+import { Checker } from "./checker.js";
 import { conversationOf, type SimSession } from "./client.js";
-import { applyFault, choosePointFault, type FaultKind } from "./faults.js";
+import { endHistory } from "./ending.js";
 import { demand, SimulationFailure } from "./failure.js";
-import { type End, type OpeningFault, openingFaults, resetConnections } from "./network.js";
+import { applyFault, choosePointFault, type FaultKind } from "./faults.js";
+import { type End, type OpeningFault, openingFaults, Path, resetConnections } from "./network.js";
+import type { CoreView, Party } from "./party.js";
 import { drawPlan, drawTraffic, MESSAGES_MIN, type Plan } from "./plan.js";
 import { Random } from "./random.js";
 import { promiseFailures, SimProcess, SimServer } from "./server.js";
 import { SimClient } from "./sim-client.js";
 import { Trace } from "./trace.js";
 import { checkClientEnd, checkServerEnd } from "./verdicts.js";
-import { World } from "./world.js";
+import { Machine, World } from "./world.js";
 
 /** After the last fault, everything is delivered within this long. */
 export const PEACE_MS_MAX = 45_000;
@@ -48,7 +50,9 @@ export class Simulation {
   private isFaulty = true;
   private conversations = 0;
   private readonly processes = new Map<number, SimProcess[]>();
-  private readonly random: Random;
+  readonly random: Random;
+  /** Somebody else's machine. */
+  readonly stranger: Machine;
 
   constructor(
     readonly seed: number,
@@ -59,6 +63,7 @@ export class Simulation {
     this.world = new World(new Random(seed, "world"), trace);
     this.random = new Random(seed, "faults");
     this.plan = drawPlan(new Random(seed, "plan"));
+    this.stranger = new Machine(this.world, "stranger");
     this.checker = new Checker(new Random(seed, "checker"), trace.isOn, partyOf, (who, what) =>
       trace.line(this.world.now, who, what),
     );
@@ -78,8 +83,7 @@ export class Simulation {
     await this.until(this.plan.faultyMs, () => false);
     this.makePeace();
     const peaceAt = this.world.now;
-    for (const client of this.clients) client.pending += 1;
-    this.world.after(0, () => this.lastWords());
+    this.lastWords();
     await this.until(peaceAt + PEACE_MS_MAX, () => this.isDelivered());
     const recoveryMs = this.world.now - peaceAt;
     demand(this.isDelivered(), "hangs", () => this.undelivered());
@@ -87,6 +91,7 @@ export class Simulation {
       const enough = sent.client >= MESSAGES_MIN && sent.server >= MESSAGES_MIN;
       demand(enough, "plan", () => `only ${JSON.stringify(sent)} messages were sent`);
     }
+    await endHistory(this);
     const { hash } = this.trace;
     const { events } = this.world;
     const { deliveries } = this.checker;
@@ -130,20 +135,25 @@ export class Simulation {
 
   private startServer(life: number, secret: number): SimServer {
     const { limits, queueBytesMax, leaseMs } = this.plan;
-    return new SimServer(this.world, {
-      limits,
-      queueBytesMax,
-      leaseMs,
-      application: (process, outgoing, wake) => {
-        const isFirst = process.applications.length === 0;
-        const conversation = isFirst ? conversationOf(process.nonce) : this.nextConversation();
-        const party = this.checker.party("server", conversation, process.server.machine, queueBytesMax);
-        party.core = () => coreOf(process, party);
-        return new SimApplication(party, outgoing, wake);
+    return new SimServer(
+      this.world,
+      {
+        limits,
+        queueBytesMax,
+        leaseMs,
+        application: (process, outgoing, wake) => {
+          const isFirst = process.applications.length === 0;
+          const conversation = isFirst ? conversationOf(process.nonce) : (process.rival ?? 0);
+          const party = this.checker.party("server", conversation, process.server.machine, queueBytesMax);
+          party.core = () => coreOf(process, party);
+          return new SimApplication(party, outgoing, wake);
+        },
+        generated: (process) => this.generated(process),
+        ended: (process, reason) => checkServerEnd(this, process, reason),
       },
-      generated: (process) => this.generated(process),
-      ended: (process, reason) => checkServerEnd(this, process, reason),
-    }, life, secret);
+      life,
+      secret,
+    );
   }
 
   private generated(process: SimProcess): void {
@@ -174,8 +184,21 @@ export class Simulation {
     this.count(`${kind} ${state}`);
   }
 
+  /** A way of a stranger to the server, as good as a client's own. */
+  pathOf(machine: Machine, like: Path): Path {
+    const path = new Path(this.world, machine, () => this.server, this.checker);
+    path.latencyMs = like.latencyMs;
+    return path;
+  }
+
+  /** Some more faults, while sessions close. */
+  faultsAgain(): void {
+    this.isFaulty = true;
+    for (let i = 0; i < 4; i++) this.world.after(this.random.spread(0.1, 1_000), () => this.fault());
+  }
+
   /** No more faults. What is broken stays broken until somebody notices. */
-  private makePeace(): void {
+  makePeace(): void {
     const { world } = this;
     this.trace.line(world.now, "peace", "");
     this.isFaulty = false;
@@ -194,13 +217,21 @@ export class Simulation {
   }
 
   private isDelivered(): boolean {
-    return this.clients.every((client) => client.pending === 0 && this.partiesOf(client).every((party) => party.isDelivered));
+    const isDone = (client: SimClient) => {
+      const { session, pending, process } = client;
+      const isOurs = process?.server === this.server && session.state === "open";
+      return pending === 0 && isOurs && this.partiesOf(client).every((party) => party.isDelivered);
+    };
+    return this.clients.every(isDone);
   }
 
   private undelivered(): string {
     const lacking = this.clients.flatMap((client) => this.partiesOf(client)).filter((party) => !party.isDelivered);
     const pending = this.clients.map(({ pending, session }) => `${pending} bursts to send, ${session.state}`);
-    const lines = lacking.map(({ name, sentCount, gotCount }) => `${name} sent ${JSON.stringify(sentCount)}, delivered ${JSON.stringify(gotCount)}`);
+    const lines = lacking.map(
+      ({ name, sentCount, gotCount }) =>
+        `${name} sent ${JSON.stringify(sentCount)}, delivered ${JSON.stringify(gotCount)}`,
+    );
     return `${PEACE_MS_MAX} ms after the last fault: ${[...pending, ...lines].join("; ")}`;
   }
 
@@ -209,7 +240,7 @@ export class Simulation {
     return server === undefined ? [session.party] : [session.party, server];
   }
 
-  private async until(end: number, isDone: () => boolean): Promise<void> {
+  async until(end: number, isDone: () => boolean): Promise<void> {
     const { world } = this;
     while (!isDone() && world.step(end)) {
       if (!world.promisesWait) continue;
@@ -223,8 +254,8 @@ export class Simulation {
 /** The figures of a process's core, while `party` is the one it talks for. */
 function coreOf(process: SimProcess, party: Party): CoreView | undefined {
   if (process.applications.at(-1)?.party !== party) return undefined;
-  const { state, figures, outgoing } = process.reception.conversation.session;
-  return { state, unackedBytes: figures.unackedBytes, queuedBytes: outgoing.queuedBytes };
+  const { isHealthy, figures, outgoing } = process.reception.conversation.session;
+  return { isHealthy, unackedBytes: figures.unackedBytes, queuedBytes: outgoing.queuedBytes };
 }
 
 function partyOf(end: End): Party | undefined {

@@ -2,7 +2,7 @@
 import type { DuowireError } from "../../src/base/errors.js";
 import { CONNECT_TIMEOUT_MS, type SimSession } from "./client.js";
 import { SimulationFailure } from "./failure.js";
-import { ATTACH_DEADLINE_MS, TRANSIT_MS_MAX, type SimProcess } from "./server.js";
+import { ATTACH_DEADLINE_MS, type SimProcess } from "./server.js";
 import type { SimClient } from "./sim-client.js";
 import type { Simulation } from "./simulation.js";
 
@@ -12,7 +12,12 @@ const SERVER_PATIENCE_MS = 10_000;
 const SLACK_MS = 2;
 
 /** A client's session is closed: was there a reason? */
-export function checkClientEnd(simulation: Simulation, client: SimClient, session: SimSession, reason: DuowireError): void {
+export function checkClientEnd(
+  simulation: Simulation,
+  client: SimClient,
+  session: SimSession,
+  reason: DuowireError,
+): void {
   const { party } = session;
   const process = simulation.processOf(session.conversation);
   const silentMs = party.machine.monotonicMs() - party.lastHeardMs;
@@ -22,7 +27,9 @@ export function checkClientEnd(simulation: Simulation, client: SimClient, sessio
       case "connect_timeout":
         return client.machine.monotonicMs() - session.startedMs >= CONNECT_TIMEOUT_MS - SLACK_MS;
       case "lease_expired":
-        return reason.side === "remote" ? process?.endReason?.code === "lease_expired" : silentMs >= simulation.plan.leaseMs - SLACK_MS;
+        return reason.side === "remote"
+          ? process?.endReason?.code === "lease_expired"
+          : silentMs >= simulation.plan.leaseMs - SLACK_MS;
       case "attach_timeout":
         return process !== undefined && simulation.world.now - process.startedAt >= ATTACH_DEADLINE_MS * 0.99;
       case "session_ended":
@@ -30,7 +37,8 @@ export function checkClientEnd(simulation: Simulation, client: SimClient, sessio
       case "session_unknown":
         return process?.server.secret !== simulation.server.secret;
       case "access_unknown":
-        return session.startedAt <= simulation.server.startedAt + TRANSIT_MS_MAX;
+        // A wall clock that was set while the access was tried makes the client say more than the truth.
+        return client.machine.jumpedAt >= session.startedAt || simulation.server.mayHaveForgotten(session.startedAt);
       case "unreachable":
         return simulation.world.now - client.path.refusedAt <= 10_000;
       case "closed":

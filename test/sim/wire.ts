@@ -1,15 +1,26 @@
 /** Frames as the checker sees them: read here again from spec/frame.md, so that it shares nothing with the core. */
 
 /** The types of frames that the checker looks at. */
-export const wireTypes = { access: 0x01, attach: 0x02, welcome: 0x03, refused: 0x04, close: 0x05, batch: 0x10, fragment: 0x11 } as const;
+export const wireTypes = {
+  access: 0x01,
+  attach: 0x02,
+  welcome: 0x03,
+  refused: 0x04,
+  close: 0x05,
+  batch: 0x10,
+  fragment: 0x11,
+  ack: 0x12,
+} as const;
 
 /** One frame of a write. */
 export interface WireFrame {
   readonly type: number;
   /** The whole frame. */
   readonly octets: Uint8Array;
-  /** BATCH and FRAGMENT: the number; 0 in all others. */
+  /** BATCH and FRAGMENT: the number. ACK: up to which. 0 in all others. */
   readonly sequence: number;
+  /** FRAGMENT: which of the messages that are cut. */
+  readonly message: number;
   /** BATCH and FRAGMENT: what comes behind the fixed fields. */
   readonly messages: Uint8Array;
   /** FRAGMENT: octets of the message that follow in later fragments. */
@@ -22,22 +33,25 @@ const NONE = new Uint8Array(0);
 export function* wireFrames(octets: Uint8Array): Generator<WireFrame> {
   for (let start = 0; start < octets.length; ) {
     const type = octets[start] as number;
-    const length = ((octets[start + 1] as number) << 16) | ((octets[start + 2] as number) << 8) | (octets[start + 3] as number);
+    const length =
+      ((octets[start + 1] as number) << 16) | ((octets[start + 2] as number) << 8) | (octets[start + 3] as number);
     const end = start + 4 + length;
     const frame = octets.subarray(start, end);
     start = end;
-    if (type !== wireTypes.batch && type !== wireTypes.fragment) {
-      yield { type, octets: frame, sequence: 0, messages: NONE, left: 0 };
+    const isBatch = type === wireTypes.batch || type === wireTypes.fragment;
+    if (!isBatch) {
+      const sequence = type === wireTypes.ack ? varint(frame, 4)[0] : 0;
+      yield { type, octets: frame, sequence, message: 0, messages: NONE, left: 0 };
       continue;
     }
     const [sequence, afterSequence] = varint(frame, 4);
     let [, offset] = varint(frame, afterSequence);
-    let left = 0;
+    let [message, left] = [0, 0];
     if (type === wireTypes.fragment) {
-      [, offset] = varint(frame, offset);
+      [message, offset] = varint(frame, offset);
       [left, offset] = varint(frame, offset);
     }
-    yield { type, octets: frame, sequence, messages: frame.subarray(offset), left };
+    yield { type, octets: frame, sequence, message, messages: frame.subarray(offset), left };
   }
 }
 
@@ -48,4 +62,11 @@ function varint(octets: Uint8Array, offset: number): [number, number] {
   let value = first & 0x3f;
   for (let i = 1; i < size; i++) value = value * 256 + (octets[offset + i] as number);
   return [value, offset + size];
+}
+
+/** The code that a CLOSE frame gives: the first value of its map, behind the key "code", a short text. */
+export function codeOfClose(frame: Uint8Array): string {
+  const keyEnd = 4 + 1 + 1 + "code".length;
+  const length = (frame[keyEnd] as number) & 0x1f;
+  return Buffer.from(frame.subarray(keyEnd + 1, keyEnd + 1 + length)).toString();
 }

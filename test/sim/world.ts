@@ -121,6 +121,10 @@ export class Machine implements Clock {
   private monoBase: number;
   private readonly wallBase: number;
   private wallJumpMs = 0;
+  /** When its monotonic clock last began to run again. */
+  stoodAt = Number.NEGATIVE_INFINITY;
+  /** When somebody last set the wall clock. */
+  jumpedAt = Number.NEGATIVE_INFINITY;
   private rateNow: number;
   private since = 0;
   private readonly waiting: (() => void)[] = [];
@@ -199,6 +203,7 @@ export class Machine implements Clock {
   /** Somebody sets the wall clock. */
   jumpWall(ms: number): void {
     this.wallJumpMs += ms;
+    this.jumpedAt = this.world.now;
   }
 
   /** Whatever runs here is gone, at once and for good. */
@@ -219,6 +224,7 @@ export class Machine implements Clock {
 
   private wake(): void {
     if (this.isCrashed) return;
+    if (this.rateNow === 0) this.stoodAt = this.world.now;
     this.rebase(this.rate);
     this.isAsleep = false;
     for (const run of this.waiting.splice(0)) this.world.after(0, run);

@@ -21,7 +21,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   console: { may: ["observe"] },
   client: { may: ["access", "driver", "link", "frame", "rpc"], typesOnly: ["session"] },
   server: { may: ["access", "host", "link", "cluster", "observe", "driver", "frame", "rpc"] },
-  testing: { may: ["client", "server", "driver", "link", "session"] },
+  testing: { may: ["access", "client", "frame", "host", "server"], typesOnly: ["rpc"] },
 
   // Sockets and time.
   link: { may: ["frame"] },

@@ -13,21 +13,36 @@ export interface Row {
 export function rowOf(scenario: { name: string; needs?: string }, outcome: Verdict | { skipped: string }): Row {
   if ("skipped" in outcome) return { scenario: scenario.name, result: "skipped", reason: outcome.skipped };
   const passed = outcome.broken.length === 0;
-  const result =
-    scenario.needs === undefined ? (passed ? "passed" : "FAILED") : passed ? "passed early" : "not yet";
+  const result = scenario.needs === undefined ? (passed ? "passed" : "FAILED") : passed ? "passed early" : "not yet";
   const needs = result === "not yet" ? `needs ${scenario.needs}; ` : "";
   return { scenario: scenario.name, result, reason: needs + outcome.broken.join("; "), verdict: outcome };
 }
 
-const COLUMNS = ["scenario", "result", "lost", "doubled", "disorder", "failed", "hung", "kept", "recovery ms", "first", "p50", "p99"];
+const COLUMNS = [
+  "scenario",
+  "result",
+  "lost",
+  "doubled",
+  "disorder",
+  "failed",
+  "hung",
+  "kept",
+  "recovery ms",
+  "first",
+  "p50",
+  "p99",
+  "late",
+];
 
 /** The table: of each count, up and down with a stroke between. */
 export function tableOf(rows: readonly Row[]): string {
   const cells = rows.map(({ scenario, result, verdict }) => (verdict ? cellsOf(result, verdict) : [scenario, result]));
-  const widths = COLUMNS.map((title, index) =>
-    Math.max(title.length, ...cells.map((row) => row[index]?.length ?? 0)),
-  );
-  const show = (row: readonly string[]) => row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join("  ").trimEnd();
+  const widths = COLUMNS.map((title, index) => Math.max(title.length, ...cells.map((row) => row[index]?.length ?? 0)));
+  const show = (row: readonly string[]) =>
+    row
+      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+      .join("  ")
+      .trimEnd();
   return [COLUMNS, ...cells].map(show).join("\n");
 }
 
@@ -46,6 +61,7 @@ function cellsOf(result: string, verdict: Verdict): string[] {
     show(verdict.firstResultMs),
     show(verdict.p50Ms),
     show(verdict.p99Ms),
+    show(verdict.lateMs),
   ];
 }
 

@@ -1,5 +1,6 @@
 /** Runs one scenario: builds a lab, starts the actors, strikes at the appointed times, and judges what they wrote down. */
 import type { ChildProcess } from "node:child_process";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { applyFault } from "../faults.js";
@@ -17,12 +18,15 @@ export interface RunOptions {
   readonly peer: string;
   /** How long calls are made where the scenario does not say. */
   readonly seconds: number;
+  /** How many times as long as promised everything may take: more than 1 where other work goes on beside it. */
+  readonly timeFactor: number;
 }
 
 const CALLS_PER_SECOND = 100;
 /** How long after the last call the judge waits for calls that are under way. */
 const PATIENCE_MS = 15_000;
 const READY_MS = 20_000;
+const TIMER_MS = 5;
 
 /** What happened in a run, and when. */
 export interface Record {
@@ -33,6 +37,8 @@ export interface Record {
   readonly endedAt: number;
   readonly clients: readonly string[];
   readonly calls: number;
+  /** How late this process's timers were at worst, in ms: the machine may have other things to do. */
+  readonly lateMs: number;
   /** What the actors complained about. */
   readonly complaints: string;
 }
@@ -45,7 +51,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   }
   const lab = await Lab.up(`${scenario.name}-${process.pid}`, { tied: true });
   try {
-    return judge(scenario, await new Run(lab, scenario, options).toEnd());
+    return judge(scenario, await new Run(lab, scenario, options).toEnd(), options.timeFactor);
   } finally {
     lab.down();
   }
@@ -76,6 +82,8 @@ class Run {
     const clients = this.#clients.map((node) => this.#start(node, ["client", this.#peer, PUBLIC_URL], [node]));
     await Promise.all(clients.map((client) => this.#ready(client)));
     for (const { fault, parameters } of this.#scenario.before ?? []) await applyFault(this.#lab, fault, parameters);
+    const lateness = monitorEventLoopDelay({ resolution: TIMER_MS });
+    lateness.enable();
     const beganAt = machineNow();
     for (const client of clients) client.stdin?.write("go\n");
     for (const step of this.#scenario.steps) await this.#take(step, beganAt);
@@ -87,6 +95,7 @@ class Run {
       endedAt: machineNow(),
       clients: this.#clients,
       calls: this.#calls,
+      lateMs: Math.max(0, lateness.max / 1e6 - TIMER_MS),
       complaints: this.#complaints,
     };
   }
@@ -106,7 +115,13 @@ class Run {
 
   #start(node: NodeName, [role, ...words]: readonly string[], rest: readonly string[]): ChildProcess {
     const load = [String(this.#calls), String(CALLS_PER_SECOND)];
-    const program = [process.execPath, "--conditions=duowire-source", "--import", "tsx", `${labDirectory}judge/actor.ts`];
+    const program = [
+      process.execPath,
+      "--conditions=duowire-source",
+      "--import",
+      "tsx",
+      `${labDirectory}judge/actor.ts`,
+    ];
     const child = this.#lab.spawn(node, [...program, role ?? "", ...words, ...load, ...rest], ["pipe", "pipe", "pipe"]);
     child.stdin?.on("error", () => undefined);
     child.stderr?.on("data", (octets) => {

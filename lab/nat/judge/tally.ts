@@ -40,12 +40,18 @@ export interface Count {
   failedThoughExecuted: number;
   /** Neither result nor error when the judge lost its patience. */
   hung: number;
-  /** Milliseconds from made to result. */
-  readonly delaysMs: readonly number[];
+  /** Of every call with a result: when it was made, and how long that took. */
+  readonly delays: readonly Delay[];
   /** When each was executed, in the order of execution. */
   readonly executedAt: readonly number[];
   /** How many errors of each code. */
   readonly codes: Readonly<Record<string, number>>;
+}
+
+/** How long one call took, from made to result. */
+export interface Delay {
+  readonly madeAt: number;
+  readonly tookMs: number;
 }
 
 /** Counts one direction of one client. */
@@ -78,14 +84,15 @@ export function count(lines: readonly CallLine[]): Count {
     failed: errors.length,
     failedThoughExecuted: errors.filter((n) => executed.has(n)).length,
     hung: all.filter((n) => !settled.has(n)).length,
-    delaysMs: all.flatMap((n) => delayOf(made.get(n), settled.get(n))),
+    delays: all.flatMap((n) => delayOf(made.get(n), settled.get(n))),
     executedAt,
     codes: countCodes(errors.map((n) => settled.get(n)?.code ?? "")),
   };
 }
 
-function delayOf(madeAt: number | undefined, settled: CallLine | undefined): number[] {
-  return madeAt === undefined || settled === undefined || settled.code !== undefined ? [] : [settled.at - madeAt];
+function delayOf(madeAt: number | undefined, settled: CallLine | undefined): Delay[] {
+  if (madeAt === undefined || settled === undefined || settled.code !== undefined) return [];
+  return [{ madeAt, tookMs: settled.at - madeAt }];
 }
 
 function countCodes(codes: readonly string[]): Record<string, number> {
@@ -116,7 +123,9 @@ export interface Aftermath {
 export function recoveryMs(executedAt: readonly number[], after: Aftermath, gapMs = 100): number | undefined {
   const times = executedAt.filter((at) => at <= after.until);
   const last = times.at(-1);
-  if (last === undefined || last < after.from) return executedAt.some((at) => at > after.until) ? 0 : undefined;
+  if (last === undefined || last < after.from) return undefined;
+  // A fault may be there from the beginning: then the silence is as old as the fault.
+  if ((times[0] ?? 0) > after.from) times.unshift(after.from);
   let longest = 0;
   let endsAt = after.curedAt;
   for (let index = 1; index < times.length; index += 1) {

@@ -1,0 +1,86 @@
+/** The report as plain HTTP: a page, the chart, and the table behind it. */
+import { count, counted } from "../shared/words.js";
+import type { KeptReport } from "./reports.js";
+
+/** No scripts, nothing from elsewhere. Instead of the library's sandbox, in which a browser downloads nothing. */
+const CONTENT_SECURITY_POLICY = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; form-action 'none'";
+const ROWS_SHOWN_MAX = 300;
+
+/** Answers for whatever lies below the session's address. */
+export function answerPage(request: Request, report: KeptReport | undefined): Response {
+  const path = new URL(request.url).pathname.split("/").at(-1);
+  if (!report) return answer("text/plain", "There is no report here yet: send a file first.\n", 404);
+  switch (path) {
+    case "report":
+      return answer("text/html", page(report));
+    case "chart.svg":
+      return answer("image/svg+xml", report.chart);
+    case "table.csv":
+      return answer("text/csv", csv(report), 200, { "content-disposition": 'attachment; filename="table.csv"' });
+    default:
+      return answer("text/plain", "Here are: report, chart.svg, table.csv\n", 404);
+  }
+}
+
+function answer(type: string, body: string | Uint8Array, status = 200, more: Record<string, string> = {}): Response {
+  const headers = { "content-type": `${type}; charset=utf-8`, "content-security-policy": CONTENT_SECURITY_POLICY, ...more };
+  return new Response(body as BodyInit, { status, headers });
+}
+
+function csv({ table }: KeptReport): string {
+  const cell = (value: string | number) => (/[",\r\n]/.test(String(value)) ? `"${String(value).replace(/"/g, '""')}"` : value);
+  return table.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
+}
+
+function page(report: KeptReport): string {
+  const { fileName, title, rows, rowsLeftOut, finishedAt, chart, chartInWords, table } = report;
+  const [header = [], ...body] = table;
+  const shown = body.slice(0, ROWS_SHOWN_MAX);
+  const more = body.length - shown.length;
+  const cells = (row: readonly (string | number)[], tag: string) =>
+    row.map((cell) => `<${tag}>${escape(typeof cell === "number" ? count(cell) : cell)}</${tag}>`).join("");
+  const picture = `data:image/svg+xml;base64,${Buffer.from(chart).toString("base64")}`;
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>${escape(fileName)}: ${escape(title)}</title>
+<style>${STYLE}</style>
+<main>
+<h1>${escape(title)}</h1>
+<p>${escape(fileName)}, ${counted(rows, "row")}${rowsLeftOut > 0 ? `, ${count(rowsLeftOut)} of them left out` : ""};
+finished ${finishedAt.toISOString().slice(0, 16).replace("T", " ")} UTC.</p>
+<img src="${picture}" alt="${escape(chartInWords)}">
+<p>${escape(chartInWords)}</p>
+<div class="scroll" tabindex="0" role="region" aria-label="Table">
+<table><thead><tr>${cells(header, "th")}</tr></thead><tbody>
+${shown.map((row) => `<tr>${cells(row, "td")}</tr>`).join("\n")}
+</tbody></table>
+</div>
+${more > 0 ? `<p>And ${counted(more, "more row")}.</p>` : ""}
+<footer>This page lies at the address of the session that made it, and goes with that session.</footer>
+</main>
+</html>
+`;
+}
+
+const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
+
+function escape(text: string): string {
+  return text.replace(/[&<>"]/g, (char) => entities[char] ?? char);
+}
+
+const STYLE = `
+:root { color-scheme: light dark; --ink: #1f2a33; --quiet: #5a6b78; --paper: #fff; --line: #d9e0e5 }
+@media (prefers-color-scheme: dark) { :root { --ink: #e3eaef; --quiet: #9db0bd; --paper: #12191e; --line: #2c3840 } }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif }
+main { max-width: 56rem; margin: 0 auto; padding: 2rem 1.25rem }
+h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 }
+p, footer { color: var(--quiet) }
+img { display: block; width: 100%; height: auto; margin: 1.5rem 0 }
+.scroll { max-height: 24rem; overflow: auto; border: 1px solid var(--line); border-radius: 8px }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
+th { position: sticky; top: 0; background: var(--paper); text-align: left }
+th, td { padding: .35rem .75rem; border-bottom: 1px solid var(--line) }
+footer { margin-top: 2rem; font-size: .875rem }
+`;
