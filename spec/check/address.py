@@ -98,7 +98,7 @@ def _path(path: str) -> tuple[str, str, Optional[str]]:
 
 
 def _port(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) <= 65_535:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65_535:
         raise AddressError("bad_address", f"the port {text!r}")
     return int(text)
 

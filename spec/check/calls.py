@@ -56,6 +56,7 @@ class Incoming:
         self.target = target
         self.method = method
         self.args: list = []
+        self.taken: list[Stub] = []
         self.refusal: Optional[str] = None
         self.deadline_ms: Optional[float] = None
         self.later: Optional[Later] = None

@@ -256,7 +256,7 @@ def _limits(value: object, name: str) -> object:
 _NONCE, _KEY = _octets(16), _octets(32)
 _ATTACH_FIELDS: dict[str, tuple[Check, bool]] = {
     "version": (_count, False), "incarnation": (_NONCE, False), "attach": (_at_least_one, False),
-    "received": (_count, False), "clockMs": (_count, False), "limits": (_limits, False), "ahead": (_ahead, True),
+    "received": (_count, False), "clockMs": (_count, False), "limits": (_limits, True), "ahead": (_ahead, True),
 }  # fmt: skip
 # The fields of each control frame, in the order in which they are sent, and which may be left out.
 FIELDS: dict[int, dict[str, tuple[Check, bool]]] = {
@@ -264,7 +264,7 @@ FIELDS: dict[int, dict[str, tuple[Check, bool]]] = {
     ATTACH: {**_ATTACH_FIELDS, "key": (_KEY, False)},
     WELCOME: {
         "version": (_count, False), "attach": (_at_least_one, False), "received": (_count, False),
-        "clockMs": (_count, False), "limits": (_limits, False), "leaseMs": (_count, False),
+        "clockMs": (_count, False), "limits": (_limits, True), "leaseMs": (_count, False),
         "admission": (_text, False), "id": (_text, True), "key": (_KEY, True), "links": (_texts, True),
         "ahead": (_ahead, True),
     },

@@ -107,15 +107,15 @@ class References:
         stub.is_released = False
         return stub
 
-    def keep(self) -> None:
-        """The message being read is delivered."""
-        self._taken = []
+    def keep(self) -> list[Stub]:
+        """The message being read is delivered. Returns the stubs that are new with it."""
+        taken, self._taken = self._taken, []
+        return taken
 
     def give_back(self) -> None:
-        """The message being read is not delivered."""
-        for stub in self._taken:
+        """The message being read is not delivered: what is new with it is released."""
+        for stub in self.keep():
             stub.is_released = True
-        self._taken = []
 
     def release(self, stub: Stub) -> None:
         """This side does not use a stub any more."""

@@ -103,6 +103,7 @@ class Peer:
         if call.number < self._next or call.number in self._parked or not self._is_allowed(call.number):
             raise Malformed(f"call {call.number}, which was there already or is above the window")
         args = self._value(reader, list, call)
+        call.taken = self.references.keep()
         if has_options:
             options = self._value(reader, dict, call)
             self.references.give_back()
@@ -123,9 +124,7 @@ class Peer:
         if not (head >> 4 == 9 or head >> 1 == 0x6E if kind is list else head >> 4 == 8 or head >> 1 == 0x6F):
             raise Malformed(f"no {kind.__name__} where one belongs")
         try:
-            value = ValueDecoder(self.references.receive).decode(reader)
-            self.references.keep()
-            return value  # type: ignore[return-value]
+            return ValueDecoder(self.references.receive).decode(reader)  # type: ignore[return-value]
         except Refused as refusal:
             self.references.give_back()
             call.refusal = call.refusal or refusal.code
@@ -182,7 +181,13 @@ class Peer:
         try:
             if call.refusal is not None:
                 raise Refused(call.refusal, "not started")
-            value = self._target(call.target).method(call.method)(*call.args)
+            method = self._target(call.target).method(call.method)
+        except Refused as error:
+            for stub in call.taken:
+                self.references.release(stub)
+            return self._fail(call.number, error)
+        try:
+            value = method(*call.args)
         except Exception as error:  # whatever the method raises is its answer
             return self._fail(call.number, error)
         if not isinstance(value, Later):

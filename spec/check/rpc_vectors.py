@@ -5,13 +5,14 @@ from typing import Callable, Iterator, Optional
 
 from assertions import fails, same
 from calls import Later
+from messagepack import UNDEFINED
 from octets import Malformed
 from references import Lent, Stub
 from rpc import Peer
 from values import ErrorValue
 
-# What the caller's session clock says in every exchange.
-PEER_CLOCK_MS = 1
+# What the caller's session clock says: any moment does, since a deadline of 0 has passed at 0.
+PEER_CLOCK_MS = 0
 
 
 class Callee:
@@ -19,11 +20,12 @@ class Callee:
 
     def __init__(self, limits: dict) -> None:
         self.stubs: dict[int, Stub] = {}
-        lent = Lent({"hi": lambda: "hi"})
-        self.peer = Peer({"echo": self._echo, "lend": lambda: lent, "wait": Later}, limits)
+        lent = Lent({"hi": lambda *_: "hi"})
+        root = {"echo": self._echo, "lend": lambda *_: lent, "wait": lambda *_: Later()}
+        self.peer = Peer(root, limits)
         self.peer.set_limits(limits)
 
-    def _echo(self, value: object = None) -> object:
+    def _echo(self, value: object = UNDEFINED, *_: object) -> object:
         if isinstance(value, Stub):
             self.stubs[value.number] = value
         return value

@@ -177,9 +177,16 @@ export class SecondCommunication {
       return wait === undefined ? this.serverIsGone() : this.tryAfter(wait);
     }
     attempts.lost();
-    this.mustAsk = !candidate.isAttached && !candidate.wasOpen;
+    this.mustAsk = !candidate.isAttached && !candidate.wasOpen && !this.isAsking;
     // Why the upgrade failed is asked at once (D6); an answer that lets us try again, or none, is what backs off.
     this.tryAfter(this.mustAsk ? 0 : attempts.afterAnswerMs());
+  }
+
+  /** A question is under way. A second one would take its link, and with it the answer, on each slow path again. */
+  private get isAsking(): boolean {
+    const { driver, attempts, clock } = this.options;
+    const since = clock.monotonicMs() - attempts.patienceMs(driver.session.roundTripMs);
+    return [...this.candidates].some(({ link, startedAt }) => link.kind === "access" && startedAt > since);
   }
 
   /** What proves that an attach is this client's. */

@@ -125,7 +125,9 @@ export class Reception {
 
   /** Ends the conversation in good order: the client is told. */
   end(reason: DuowireError): void {
-    this.driver.close(reason);
+    // Where no client was heard of yet, nobody can be told, and nobody will confirm.
+    if (this.driver.session.state === "fresh") this.driver.fail(reason);
+    else this.driver.close(reason);
   }
 
   /** Checks an attach; returns the driver and number that the link's frames go to from now on, or refuses it. */

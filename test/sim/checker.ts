@@ -57,11 +57,11 @@ export class Checker implements Watcher {
     this.otherOf(party)?.acknowledged(sequence);
   }
 
-  /** A server's end says WELCOME: to a client that opened the link itself, or to a first access that came again. */
-  checkWelcomed(end: End): void {
-    const { connection, name } = end;
-    const isOwn = connection.client.owner !== undefined || connection.isFirstAccess;
-    demand(isOwn, "stranger", () => `${name} was welcomed by an attach that came a second time`);
+  /** A server's end says WELCOME: to each attach once, but for a first access that comes again (D1). */
+  checkWelcomed({ connection, name }: End): void {
+    const isAgain = connection.original?.isWelcomed === true && !connection.isFirstAccess;
+    demand(!isAgain, "stranger", () => `${name} is welcomed, and its attach had been welcomed before`);
+    connection.isWelcomed = true;
   }
 
   sent(end: End, octets: Uint8Array): void {

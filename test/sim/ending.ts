@@ -62,7 +62,9 @@ function replayAttaches(simulation: Simulation, client: SimClient): void {
     const attacker = simulation.stranger;
     const { id } = process.access;
     const admission = server.secrets.admission(id, recorded.number);
-    const { client: link } = new Connection(simulation.pathOf(attacker, path), "websocket", id, admission);
+    const copy = new Connection(simulation.pathOf(attacker, path), "websocket", id, admission);
+    copy.original = recorded.connection;
+    const { client: link } = copy;
     link.listen({ opened: () => link.send(recorded.octets), receive: () => {}, closed: () => {} });
     simulation.count("attach replayed");
     world.after(REPLAY_EVERY_MS, again);

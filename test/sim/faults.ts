@@ -13,6 +13,7 @@ export const pointFaults = [
   "cut_nobody_knows",
   "cut_inside_a_write",
   "up_swallowed",
+  "up_swallowed_behind_a_ping",
   "down_swallowed",
   "up_stalled",
   "down_stalled",
@@ -124,6 +125,13 @@ export function applyFault(kind: PointFault, client: SimClient, simulation: Simu
     return true;
   }
   switch (kind) {
+    case "up_swallowed_behind_a_ping":
+      // The path is looked at, and breaks behind the question: the answer to it says nothing of what follows.
+      client.session.communication.wake();
+      simulation.world.after(0, () => {
+        for (const { up } of path.connections) up.cut(Number.POSITIVE_INFINITY);
+      });
+      return path.connections.size > 0;
     case "outage":
       path.downUntil = Math.max(path.downUntil, now + random.spread(100, 12_000));
       return true;

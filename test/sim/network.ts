@@ -259,6 +259,10 @@ export class Connection {
   readonly number = ++connectionsMade;
   private readonly side: ServerSide;
   private body: Uint8Array[] | undefined;
+  /** What travels here has been seen before, on that connection. */
+  original: Connection | undefined;
+  /** Its server's end said WELCOME. */
+  isWelcomed = false;
   /** What a proxy keeps back of an answer. */
   private readonly held: Uint8Array[] = [];
   private readonly isBuffered: boolean;
@@ -376,6 +380,7 @@ export class Connection {
   private repeatRequest(body: Uint8Array, flight: number): void {
     const { world } = this.path;
     const copy = new Connection(this.path, "access", this.id, "");
+    copy.original = this;
     const copyMs =
       flight + (world.random.chance(0.5) ? this.path.delay() : world.random.spread(10, this.path.repeatMsMax));
     this.side.machine.arrive(() => copy.arriveRequest(body, undefined), copyMs);

@@ -4,7 +4,7 @@ import type { AnnouncedLimits } from "../../src/frame/limits.js";
 import type { Checker } from "./checker.js";
 import { demand, SimulationFailure } from "./failure.js";
 import { type Message, type MessageClass, readMessage } from "./messages.js";
-import type { End } from "./network.js";
+import type { Connection, End } from "./network.js";
 import { codeOfClose, type WireFrame, wireTypes } from "./wire.js";
 import type { Machine } from "./world.js";
 
@@ -18,7 +18,8 @@ const CLOCK_SLACK_MS = 250;
 /** Which states may follow which; spec/session.md says it with a diagram. */
 const following: Readonly<Record<string, readonly string[]>> = {
   fresh: ["open", "closing", "closed"],
-  open: ["interrupted", "closing", "closed"],
+  // Twice open: a client keeps the moment between its first access and its first link to itself.
+  open: ["open", "interrupted", "closing", "closed"],
   interrupted: ["open", "closing", "closed"],
   closing: ["closed"],
   closed: [],
@@ -57,7 +58,7 @@ export class Party {
   /** What had been handed to links when this party said CLOSE, and why it did. */
   saidClose: { readonly handed: Counts; readonly code: string } | undefined;
   /** The last frame by which this party attached, as anybody on the way could have recorded it. */
-  lastAttach: { readonly octets: Uint8Array; readonly number: number } | undefined;
+  lastAttach: { readonly octets: Uint8Array; readonly number: number; readonly connection: Connection } | undefined;
   private attaches = 0;
   private currentSince = 0;
   private readonly startedMs: number;
@@ -231,7 +232,7 @@ export class Party {
     this.currentLink = end;
     this.currentSince = this.machine.world.now;
     if (type !== wireTypes.welcome) this.attaches += 1;
-    if (isAttach) this.lastAttach = { octets, number: this.attaches };
+    if (isAttach) this.lastAttach = { octets, number: this.attaches, connection: end.connection };
   }
 
   private countHanded({ type, message, left, messages }: WireFrame): void {

@@ -8,7 +8,7 @@ import { Checker } from "./checker.js";
 import { conversationOf, type SimSession } from "./client.js";
 import { endHistory } from "./ending.js";
 import { demand, SimulationFailure } from "./failure.js";
-import { applyFault, choosePointFault, type FaultKind } from "./faults.js";
+import { applyFault, choosePointFault } from "./faults.js";
 import { type End, type OpeningFault, openingFaults, Path, resetConnections } from "./network.js";
 import type { CoreView, Party } from "./party.js";
 import { drawPlan, drawTraffic, MESSAGES_MIN, type Plan } from "./plan.js";
@@ -81,6 +81,8 @@ export class Simulation {
   /** Lets everything happen, and returns what came of it; throws a {@link SimulationFailure}. */
   async run(): Promise<Outcome> {
     await this.until(this.plan.faultyMs, () => false);
+    if (this.random.chance(0.5)) this.fault();
+    await this.until(this.world.now, () => false);
     this.makePeace();
     const peaceAt = this.world.now;
     this.lastWords();

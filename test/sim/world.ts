@@ -121,7 +121,7 @@ export class Machine implements Clock {
   private monoBase: number;
   private readonly wallBase: number;
   private wallJumpMs = 0;
-  /** When its monotonic clock last began to run again. */
+  /** When its monotonic clock last began to run again; Infinity while it stands. */
   stoodAt = Number.NEGATIVE_INFINITY;
   /** When somebody last set the wall clock. */
   jumpedAt = Number.NEGATIVE_INFINITY;
@@ -196,6 +196,7 @@ export class Machine implements Clock {
   sleep(ms: number, clockStands: boolean): void {
     if (this.isAsleep || this.isCrashed) return;
     this.rebase(clockStands ? 0 : this.rate);
+    if (clockStands) this.stoodAt = Number.POSITIVE_INFINITY;
     this.isAsleep = true;
     this.world.after(ms, () => this.wake());
   }

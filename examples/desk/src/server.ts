@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { attach, type Server } from "duowire/server";
 import sirv from "sirv";
 import { samples } from "./samples.js";
+import { DeskError } from "./service/desk-error.js";
 import { Desk } from "./service/desk.js";
 
 /** Where the desk listens. */
@@ -35,7 +36,7 @@ export async function openDesk({ host, port }: DeskPlace): Promise<OpenDesk> {
       response.writeHead(404).end("There is nothing here. The desk's page is at /\n");
     });
   });
-  const server = attach(httpServer, { address: "/WAO", service: Desk });
+  const server = attach(httpServer, { address: "/WAO", service: Desk, onError: tellUnlessRefusal });
   await listen(httpServer, { host, port });
   const listening = httpServer.address();
   const realPort = typeof listening === "object" && listening ? listening.port : port;
@@ -51,6 +52,11 @@ export async function openDesk({ host, port }: DeskPlace): Promise<OpenDesk> {
       await new Promise<void>((resolve) => httpServer.close(() => resolve()));
     },
   };
+}
+
+/** What the desk refuses is told to its client; only the rest is news here. */
+function tellUnlessRefusal(error: unknown): void {
+  if (!(error instanceof DeskError)) console.error("The desk failed:", error);
 }
 
 function listen(httpServer: HttpServer, { host, port }: DeskPlace): Promise<void> {

@@ -36,14 +36,17 @@ export function makeCalls(
 ): void {
   const startedAt = machineNow();
   let made = 0;
-  const timer = setInterval(() => {
+  const makeDue = () => {
     const due = Math.min(load.calls, Math.floor(((machineNow() - startedAt) / 1000) * load.perSecond) + 1);
     while (made < due && !stop()) {
       made += 1;
       makeOne(who, made, call);
     }
     if (made >= load.calls || stop()) clearInterval(timer);
-  }, 1000 / load.perSecond);
+  };
+  const timer = setInterval(makeDue, 1000 / load.perSecond);
+  // The first at once: it may travel with the first access.
+  makeDue();
 }
 
 function makeOne(

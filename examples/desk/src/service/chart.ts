@@ -12,6 +12,9 @@ const ACCENT = "#2b8a9e";
 /** How opaque the dots of a map are, from few rows to many. */
 const OPACITIES = [0.28, 0.45, 0.62, 0.8, 1];
 
+const LEGEND_STEP = 124;
+const DOT_RADIUS = 2.5;
+
 const STYLE = `
   svg { color: #26323c; background: transparent; font: 13px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif }
   @media (prefers-color-scheme: dark) { svg { color: #dbe4ea } }`;
@@ -99,18 +102,18 @@ function mapOptions({ levels, frame }: Extract<ChartData, { kind: "map" }>): Plo
       ...levels.map(({ places }, index) =>
         // One path for each level, however many dots it has.
         Plot.geo({ type: "MultiPoint", coordinates: places } as unknown as Plot.Data, {
-          r: 3,
+          r: DOT_RADIUS,
           fill: ACCENT,
           fillOpacity: opacity(index, levels.length),
         }),
       ),
       ...legend.map(({ index, opacity: fillOpacity }) =>
-        Plot.dot([0], { frameAnchor: "bottom-left", dx: 8 + index * 100, dy: 28, r: 5, fill: ACCENT, fillOpacity }),
+        Plot.dot([0], { frameAnchor: "bottom-left", dx: 8 + index * LEGEND_STEP, dy: 28, r: 5, fill: ACCENT, fillOpacity }),
       ),
       ...legend.map(({ index, least }) =>
         Plot.text([least === 1 ? "1 row or more" : `${least} or more`], {
           frameAnchor: "bottom-left",
-          dx: 20 + index * 100,
+          dx: 20 + index * LEGEND_STEP,
           dy: 34,
           textAnchor: "start",
         }),

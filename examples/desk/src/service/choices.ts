@@ -15,10 +15,12 @@ export interface Choice {
   start(): Tally;
 }
 
+/** A person wants to choose from a few. */
+const CATEGORIES_SHOWN_MAX = 4;
 const CHOICES_MAX = 8;
 /** Of a column of numbers, so many of the filled cells must be numbers. */
 const NUMBERS_SHARE_MIN = 0.9;
-const CATEGORIES_MAX = 250;
+const CATEGORIES_MAX = 120;
 const DISTINCT_NUMBERS_MIN = 12;
 
 const latitudes = new Set(["lat", "latitude", "latitude_deg"]);
@@ -37,10 +39,8 @@ export function choicesFor({ columns, rows }: Profile): Choice[] {
     });
   }
   const rest = columns.filter((column) => column !== latitude && column !== longitude);
-  return [...choices, ...rest.filter((column) => isCategory(column, rows)).map(byCategory), ...numeric(rest, rows)].slice(
-    0,
-    CHOICES_MAX,
-  );
+  const categories = rest.filter((column) => isCategory(column, rows)).slice(0, CATEGORIES_SHOWN_MAX);
+  return [...choices, ...categories.map(byCategory), ...numeric(rest, rows)].slice(0, CHOICES_MAX);
 }
 
 function byCategory(column: Column): Choice {

@@ -56,6 +56,7 @@ export class Job {
     await this.#reading;
     await this.#reader.end();
     this.#profile.end();
+    this.#tell("reading", this.#bytes, this.#profile.rows);
     const choice = await this.#choose();
     const tally = choice.start();
     const lacking = await this.#tally(tally);
@@ -81,8 +82,11 @@ export class Job {
     this.#signal.throwIfAborted();
     await this.#reader.write(octets);
     this.#bytesRead += octets.length;
-    const { bytes: bytesTotal } = this.#file;
-    this.#client.progress({ step: "reading", bytes: this.#bytesRead, bytesTotal, rows: this.#profile.rows });
+    if (this.#bytesRead < this.#file.bytes) this.#tell("reading", this.#bytesRead, this.#profile.rows);
+  }
+
+  #tell(step: Progress["step"], bytes: number, rows: number): void {
+    this.#client.progress({ step, bytes, bytesTotal: this.#file.bytes, rows });
   }
 
   async #choose(): Promise<Choice> {
@@ -113,9 +117,10 @@ export class Job {
       this.#signal.throwIfAborted();
       await reader.write(part);
       bytes += part.length;
-      this.#client.progress({ step: "drawing", bytes, bytesTotal: this.#bytes, rows });
+      if (bytes < this.#bytes) this.#tell("drawing", bytes, rows);
     }
     await reader.end();
+    this.#tell("drawing", this.#bytes, rows);
     return lacking;
   }
 

@@ -2,11 +2,11 @@ import { numberIn } from "./profile.js";
 import type { ChartData, PlaceLevel, Tallied, Tally } from "./tally.js";
 
 /** Dots from west to east at most. */
-const DOTS_ACROSS = 120;
+const DOTS_ACROSS = 140;
 /** A dot belongs to the highest of these that its rows reach. */
 const LEVELS = [1, 3, 10, 30, 100];
 /** So much of the rows may lie outside of the frame at each side. */
-const OUTSIDE_SHARE = 0.0025;
+const OUTSIDE_SHARE = 0.0125;
 const MERCATOR_LATITUDE_MAX = 84;
 
 type Frame = Extract<ChartData, { kind: "map" }>["frame"];

@@ -1,7 +1,7 @@
 /** What the desk and its clients say to each other. Both sides import it; it has no code but the limits. */
 
 /** The largest file that the desk takes. */
-export const FILE_BYTES_MAX = 64 * 1024 * 1024;
+export const FILE_BYTES_MAX = 64_000_000;
 /** A file travels in parts of this size, one call each. */
 export const PART_BYTES = 128 * 1024;
 

@@ -12,10 +12,11 @@ export function counted(value: number, one: string): string {
   return `${count(value)} ${one}${value === 1 ? "" : "s"}`;
 }
 
-/** Octets as "2.0 MB". */
+/** Octets as "2.0 MB", "64 MB". */
 export function size(bytes: number): string {
   if (bytes < 1_000) return counted(bytes, "byte");
-  return bytes < 1_000_000 ? `${(bytes / 1_000).toFixed(0)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+  if (bytes < 1_000_000) return `${(bytes / 1_000).toFixed(0)} kB`;
+  return `${(bytes / 1_000_000).toFixed(bytes < 10_000_000 ? 1 : 0)} MB`;
 }
 
 /** `text`, or its beginning if it is long. */

@@ -1,0 +1,32 @@
+/** The part of the page that shows a finished report. */
+import type { Report } from "../src/shared/wire.js";
+import { count, counted } from "../src/shared/words.js";
+import { element, show } from "./elements.js";
+
+let chartUrl = "";
+
+/** Shows a report; `pageHref` is where its page is, if it has one. */
+export function showReport(report: Report, pageHref: string | undefined): void {
+  URL.revokeObjectURL(chartUrl);
+  chartUrl = URL.createObjectURL(new Blob([report.chart as BlobPart], { type: "image/svg+xml" }));
+  const chart = element<HTMLImageElement>("chart");
+  chart.src = chartUrl;
+  chart.alt = report.chartInWords;
+  element("result-title").textContent = report.title;
+  const leftOut = report.rowsLeftOut > 0 ? `, ${count(report.rowsLeftOut)} of them left out` : "";
+  const time = report.finishedAt.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  element("facts").textContent = `${report.fileName}: ${counted(report.rows, "row")}${leftOut}. Finished at ${time}.`;
+  element("in-words").textContent = report.chartInWords;
+  const save = element<HTMLAnchorElement>("save");
+  save.href = chartUrl;
+  save.download = `${report.fileName}.svg`;
+  const page = element<HTMLAnchorElement>("report");
+  page.hidden = pageHref === undefined;
+  if (pageHref !== undefined) page.href = pageHref;
+  show("result", true);
+}
+
+/** Takes the report's page away: its session is over, the chart stays. */
+export function withdrawPage(): void {
+  element("report").hidden = true;
+}

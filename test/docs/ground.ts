@@ -1,0 +1,77 @@
+/** Folders to follow a guide in: outside of the checkout, with the package as a user gets it. */
+import { execFile } from "node:child_process";
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { onTestFinished } from "vitest";
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const guides = join(root, "docs", "guides");
+
+/** What the guides without a framework need besides duowire itself; taken from the checkout. */
+const BORROWED = ["ws", "srvx", "tsx", "typescript", "@types"];
+
+/** Why guides cannot be followed at all; undefined if they can. */
+export function whyNot(): string | undefined {
+  return existsSync(join(root, "dist", "server", "index.js")) ? undefined : "not built: npm run build";
+}
+
+/** An empty folder of somebody's own, beside it `duowire/` with the packed package; both go at the end of the test. */
+export async function emptyGround(): Promise<string> {
+  const base = mkdtempSync(join(tmpdir(), "duowire-docs-"));
+  onTestFinished(() => rmSync(base, { recursive: true, force: true, maxRetries: 5 }));
+  // Web servers that are started as root work as somebody else.
+  chmodSync(base, 0o755);
+  mkdirSync(join(base, "duowire"));
+  // Without scripts: a build would replace dist/ under the feet of the other tests.
+  await run("npm", ["pack", "--ignore-scripts", "--pack-destination", join(base, "duowire")], { cwd: root });
+  const mine = join(base, "mine");
+  mkdirSync(mine);
+  return mine;
+}
+
+/** A folder with duowire and the tools of the first guide, without asking a registry. */
+export async function toolGround(): Promise<string> {
+  const folder = await emptyGround();
+  const modules = join(folder, "node_modules");
+  await unpack(folder, modules);
+  mkdirSync(join(modules, ".bin"));
+  for (const name of BORROWED) symlinkSync(join(root, "node_modules", name), join(modules, name));
+  for (const name of ["tsx", "tsc"]) symlinkSync(join(root, "node_modules", ".bin", name), join(modules, ".bin", name));
+  cpSync(join(guides, "package.json"), join(folder, "package.json"));
+  return folder;
+}
+
+/** A folder with the frameworks, in the versions of docs/guides/package-lock.json; undefined without a registry. */
+export async function frameworkGround(): Promise<string | undefined> {
+  const folder = await emptyGround();
+  for (const name of ["package.json", "package-lock.json", ".npmrc"]) cpSync(join(guides, name), join(folder, name));
+  try {
+    await run("npm", ["ci", "--prefer-offline", "--ignore-scripts"], { cwd: folder });
+  } catch (error) {
+    if (isOutOfReach(String((error as { stderr: string }).stderr))) return undefined;
+    throw error;
+  }
+  await unpack(folder, join(folder, "node_modules"));
+  for (const name of ["ws", "srvx"]) {
+    const path = join(folder, "node_modules", name);
+    if (!existsSync(path)) symlinkSync(join(root, "node_modules", name), path);
+  }
+  return folder;
+}
+
+/** Whether npm's complaint is about the way to the registry. */
+export function isOutOfReach(complaint: string): boolean {
+  return /ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ERR_SOCKET_TIMEOUT/.test(complaint);
+}
+
+async function unpack(folder: string, modules: string): Promise<void> {
+  const packed = join(folder, "..", "duowire");
+  const [name = ""] = readdirSync(packed).filter((file) => file.endsWith(".tgz"));
+  const target = join(modules, "duowire");
+  mkdirSync(target, { recursive: true });
+  await run("tar", ["-xzf", join(packed, name), "-C", target, "--strip-components=1"]);
+}

@@ -1,0 +1,200 @@
+/**
+ * Bugs to plant in the core: the test of the simulator. Each replaces a text that occurs exactly once, so that whoever
+ * rewrites the place is told that a mutant has to follow. The first twelve are those of D37.
+ */
+import type { Patch } from "../sim/bundle.js";
+
+/** A planted bug. */
+export interface Mutant extends Patch {
+  /** What is wrong with it. */
+  readonly name: string;
+}
+
+const session = "src/session/session.ts";
+const inbox = "src/session/inbox.ts";
+const outbox = "src/session/outbox.ts";
+const outgoing = "src/session/outgoing.ts";
+const takeover = "src/session/takeover.ts";
+const timers = "src/session/timers.ts";
+const driver = "src/driver/driver.ts";
+const reception = "src/host/reception.ts";
+
+/** All of them. */
+export const mutants: readonly Mutant[] = [
+  {
+    name: "ack off by one",
+    file: session,
+    find: `encodeFrame({ type: "ack", sequence: this.inbox.received })`,
+    replace: `encodeFrame({ type: "ack", sequence: this.inbox.received + 1 })`,
+  },
+  {
+    name: "ack before deliver",
+    file: session,
+    find: `if (messages !== undefined) this.outputs.push({ type: "deliver", messages });`,
+    replace: `const early = encodeFrame({ type: "ack", sequence: this.inbox.received });
+    if (this.attached.link !== undefined) this.outputs.push({ type: "transmit", link: this.attached.link, frames: [early] });
+    if (messages !== undefined) this.outputs.push({ type: "deliver", messages });`,
+  },
+  {
+    name: "duplicate applied after takeover",
+    file: inbox,
+    find: `if (frame.sequence <= this.received) {
+      this.duplicates += 1;
+      return undefined;
+    }`,
+    replace: `if (frame.sequence <= this.received) {
+      this.duplicates += 1;
+      return frame.type === "batch" && frame.sequence === this.received ? frame.messages : undefined;
+    }`,
+  },
+  {
+    name: "an attach with the same number takes over (>= for >)",
+    file: takeover,
+    find: `if (attach.attach > accepted.attach) return "takeover";`,
+    replace: `if (attach.attach >= accepted.attach) return "takeover";`,
+  },
+  {
+    name: "frames of the losing link are applied",
+    file: session,
+    find: `if (link !== this.attached.link || this.state === "closed") return;
+    this.timers.received(now);`,
+    replace: `if (this.attached.link === undefined || this.state === "closed") return;
+    this.timers.received(now);`,
+  },
+  {
+    name: "a first access whose welcome was lost is stale when it comes again",
+    file: takeover,
+    find: `return isAccess && attach.attach === accepted.attach ? "takeover" : "stale";`,
+    replace: `return "stale";`,
+  },
+  {
+    name: "a fragment is put in twice",
+    file: inbox,
+    find: `assembly.left = frame.left;`,
+    replace: `if (assembly.parts.length === 2) assembly.parts.push(frame.octets.slice());
+    assembly.left = frame.left;`,
+  },
+  {
+    name: "the window never opens again",
+    file: outbox,
+    find: `this.unackedBytes -= frame.length;`,
+    replace: ``,
+  },
+  {
+    name: "close overtakes data",
+    file: session,
+    find: `for (const frame of this.outbox.replay()) this.attached.queue(frame);
+    if (this.state === "closing") this.tellClose();`,
+    replace: `if (this.state === "closing") this.tellClose();
+    for (const frame of this.outbox.replay()) this.attached.queue(frame);`,
+  },
+  {
+    name: "an attach that is refused renews the lease",
+    file: session,
+    find: `const verdict = judgeAttach(this.accepted, attach, attach.type === "access");`,
+    replace: `const verdict = judgeAttach(this.accepted, attach, attach.type === "access");
+    this.timers.received(now);`,
+  },
+  {
+    name: "urgent messages wait for the window",
+    file: session,
+    find: `this.roomBytes() + WINDOW_RESERVE_BYTES`,
+    replace: `this.roomBytes()`,
+  },
+  {
+    name: "a repeated access runs twice",
+    file: "src/access/process-generation.ts",
+    find: `if (nonce !== undefined) this.#remember(nonce, id);`,
+    replace: ``,
+  },
+  {
+    name: "the server replays nothing after a takeover",
+    file: session,
+    find: `this.apply("attached");
+    this.replay();`,
+    replace: `this.apply("attached");`,
+  },
+  {
+    name: "the client replays nothing when it attaches",
+    file: session,
+    find: `this.ackedReceived = this.inbox.received;
+    this.replay();`,
+    replace: `this.ackedReceived = this.inbox.received;`,
+  },
+  {
+    name: "welcome acknowledges nothing",
+    file: session,
+    find: `this.outbox.acknowledge(welcome.received);`,
+    replace: ``,
+  },
+  {
+    name: "a pong ends the wait for an acknowledgement",
+    file: timers,
+    find: `this.pingSentAt = undefined;
+    this.progressed(now, more);`,
+    replace: `this.pingSentAt = undefined;
+    this.progressed(now, false);`,
+  },
+  {
+    name: "the acknowledgement of a batch that came again is due for ever",
+    file: session,
+    find: `return this.timers.ackSettled();`,
+    replace: `return;`,
+  },
+  {
+    name: "fragments keep views of octets that belong to the link",
+    file: inbox,
+    find: `assembly.parts.push(frame.octets.slice());`,
+    replace: `assembly.parts.push(frame.octets);`,
+  },
+  {
+    name: "the window is not looked at",
+    file: session,
+    find: `const content = room > 0 ? this.outgoing.next(room) : undefined;`,
+    replace: `const content = this.outgoing.next(BATCH_BYTES_MAX);`,
+  },
+  {
+    name: "a message that is half cut is said to have left, and one that left is not",
+    file: outgoing,
+    find: `mark <= this.shortBytesHanded`,
+    replace: `mark < this.shortBytesHanded - 100`,
+  },
+  {
+    name: "a client that was superseded comes back",
+    file: reception,
+    find: `if (this.superseded.some((one) => sameOctets(one, attach.incarnation))) return new DuowireError("superseded");`,
+    replace: ``,
+  },
+  {
+    name: "the end of the first conversation closes the link of the one that follows",
+    file: driver,
+    find: `if (verdict === "supersede") this.links.delete(link);`,
+    replace: ``,
+  },
+  {
+    name: "the clock of a peer that slept is believed for ever",
+    file: "src/session/session-clock.ts",
+    find: `this.peerAheadMs = clockMs - (now - this.startedAt);`,
+    replace: `this.stated(clockMs, now);`,
+  },
+  {
+    name: "a link that is late to prove itself ends the session",
+    file: reception,
+    find: `() => this.giveUp());`,
+    replace: `() => this.refuse("no attach came in time"));`,
+  },
+  {
+    name: "the older attempt is given up first, on the slowest path too",
+    file: "src/client/second-communication.ts",
+    find: `this.abandon(isLate ? oldest : youngest, "it took too long");`,
+    replace: `this.abandon(oldest, "it took too long");`,
+  },
+  {
+    name: "a closed session leaves its timer",
+    file: driver,
+    find: `if (this.cancelTimer !== undefined || next === Number.POSITIVE_INFINITY) return;
+    this.timerAt = next;`,
+    replace: `if (this.cancelTimer !== undefined) return;
+    this.timerAt = next;`,
+  },
+];
