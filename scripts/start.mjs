@@ -41,15 +41,18 @@ function newest(...paths) {
 /** Whether a port is free is better known before a build than after it. */
 async function refuseTakenPort() {
   const { PORT = "9000", HOST = "127.0.0.1" } = process.env;
+  const port = Number(PORT);
+  // A port that is none is the example's to tell.
+  if (!(Number.isInteger(port) && port >= 0 && port < 65_536)) return;
   const probe = createServer();
   /** @type {NodeJS.ErrnoException | undefined} */
   const error = await new Promise((resolve) => {
-    probe.once("error", resolve).listen(Number(PORT) || 0, HOST, () => resolve(undefined));
+    probe.once("error", resolve).listen(port, HOST, () => resolve(undefined));
   });
   probe.close();
   if (error?.code !== "EADDRINUSE") return;
-  const other = `PORT=${Number(PORT) + 1} npm start`;
-  console.error(`Port ${PORT} of ${HOST} is taken by another program. Take another port: ${other}`);
+  const other = `PORT=${port + 1} npm start`;
+  console.error(`Port ${port} of ${HOST} is taken by another program. Take another port: ${other}`);
   process.exit(1);
 }
 

@@ -87,7 +87,8 @@ export class SessionTimers {
   }
 
   welcomed(now: number, leaseMs: number, more: boolean): void {
-    if (this.attachSentAt !== undefined) this.sampleRoundTrip(now - this.attachSentAt);
+    // A new link is a new path: what was measured on another one says little of it.
+    if (this.attachSentAt !== undefined) this.roundTripMs = now - this.attachSentAt;
     this.attachSentAt = undefined;
     this.leaseMs = leaseMs;
     this.progressed(now, more);

@@ -8,12 +8,15 @@
 import { execFile } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { unusedPort } from "../support/faulty-proxy.js";
 import type { Block } from "./guide.js";
 import { Program } from "./program.js";
 
 const run = promisify(execFile);
+const modules = new URL("../../node_modules/", import.meta.url);
+const tools = { tsc: fileURLToPath(new URL(".bin/tsc", modules)), types: fileURLToPath(new URL("@types", modules)) };
 
 /** The ports that guides may use. */
 export const PRINTED_PORTS = ["9000", "9001", "8080", "8443", "5173"] as const;
@@ -99,12 +102,20 @@ export class Reader {
   private async check(): Promise<void> {
     if (this.isChecked || !existsSync(join(this.folder, "node_modules"))) return;
     this.isChecked = true;
-    const settings = join(this.folder, "tsconfig.json");
-    if (!existsSync(settings)) writeFileSync(settings, JSON.stringify({ compilerOptions }));
-    const compiler = join(this.folder, "node_modules", ".bin", "tsc");
-    await run(compiler, ["-p", settings], { cwd: this.folder }).catch((error: { stdout: string }) => {
+    await run(tools.tsc, ["-p", this.settings()], { cwd: this.folder }).catch((error: { stdout: string }) => {
       throw new Error(`the compiler refuses what the guide shows:\n${error.stdout}`);
     });
+  }
+
+  /** The guide's own settings for the compiler, or ours. */
+  private settings(): string {
+    const own = join(this.folder, "tsconfig.json");
+    if (existsSync(own)) return own;
+    const ours = join(this.folder, "tsconfig.docs.json");
+    const hasTypes = existsSync(join(this.folder, "node_modules", "@types", "node"));
+    const typeRoots = hasTypes ? undefined : [tools.types];
+    writeFileSync(ours, JSON.stringify({ compilerOptions: { ...compilerOptions, typeRoots }, include: ["**/*.ts"] }));
+    return ours;
   }
 
   private withPorts(text: string): string {

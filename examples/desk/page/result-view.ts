@@ -11,7 +11,7 @@ export function showReport(report: Report, pageHref: string | undefined): void {
   chartUrl = URL.createObjectURL(new Blob([report.chart as BlobPart], { type: "image/svg+xml" }));
   const chart = element<HTMLImageElement>("chart");
   chart.src = chartUrl;
-  chart.alt = report.chartInWords;
+  chart.alt = `${report.title}. ${report.chartInWords}`;
   element("result-title").textContent = report.title;
   const leftOut = report.rowsLeftOut > 0 ? `, ${count(report.rowsLeftOut)} of them left out` : "";
   const time = report.finishedAt.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });

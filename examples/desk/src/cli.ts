@@ -16,6 +16,8 @@ const ADDRESS = "http://127.0.0.1:9000/WAO";
 /** A desk that is silent for so long is not there; the library's own patience is 15 s. */
 const CONNECT_TIMEOUT_MS = 5_000;
 
+const PATIENCE_MS = 1_000;
+
 const USAGE = `desk <file.csv> [address]    sends a file to a desk, and writes the chart that comes back
 desk --sample [address]      sends ${samples.files[0].file}, which is at hand
 
@@ -85,6 +87,7 @@ async function send(file: FileOnDisk, { address, out, terminal }: Wanted): Promi
     };
     process.once("SIGINT", stop).once("SIGTERM", stop);
     tellStates(session, terminal);
+    tellWaiting(session, address, terminal);
     const report = await Promise.race([sendFile(session.remote, file), closed.then((reason) => Promise.reject(reason))]);
     const path = out ?? `${file.name}.svg`;
     await writeFile(path, report.chart);
@@ -101,6 +104,12 @@ async function send(file: FileOnDisk, { address, out, terminal }: Wanted): Promi
   } finally {
     await session?.close();
   }
+}
+
+/** A server that is not there is tried for a while; nobody should wonder why nothing happens. */
+function tellWaiting({ opened }: ClientSession<Desk>, address: string, terminal: Terminal): void {
+  const timer = setTimeout(() => terminal.say(`Nobody answers at ${address} yet…`), PATIENCE_MS);
+  void opened.catch(() => {}).finally(() => clearTimeout(timer));
 }
 
 function tellStates(session: ClientSession<Desk>, terminal: Terminal): void {

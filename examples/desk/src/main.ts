@@ -1,4 +1,5 @@
 /** Opens the desk and says where: `node dist/main.js`, with PORT and HOST from the environment. */
+import { fileURLToPath } from "node:url";
 import { openDesk } from "./server.js";
 
 /** Opens the desk, prints where, and closes it on Ctrl-C. Sets the exit code when it cannot listen. */
@@ -32,4 +33,4 @@ function fail(message: string): void {
   process.exitCode = 1;
 }
 
-if (process.argv[1] !== undefined && import.meta.url.endsWith("/main.js") && process.argv[1].endsWith("main.js")) await main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

@@ -1,6 +1,7 @@
 /** The desk as a server: the page and the wire on one port. */
 import { createServer, type Server as HttpServer } from "node:http";
 import { fileURLToPath } from "node:url";
+import { DuowireError, RemoteError } from "duowire";
 import { attach, type Server } from "duowire/server";
 import sirv from "sirv";
 import { samples } from "./samples.js";
@@ -36,7 +37,7 @@ export async function openDesk({ host, port }: DeskPlace): Promise<OpenDesk> {
       response.writeHead(404).end("There is nothing here. The desk's page is at /\n");
     });
   });
-  const server = attach(httpServer, { address: "/WAO", service: Desk, onError: tellUnlessRefusal });
+  const server = attach(httpServer, { address: "/WAO", service: Desk, onError: tellFault });
   await listen(httpServer, { host, port });
   const listening = httpServer.address();
   const realPort = typeof listening === "object" && listening ? listening.port : port;
@@ -54,9 +55,10 @@ export async function openDesk({ host, port }: DeskPlace): Promise<OpenDesk> {
   };
 }
 
-/** What the desk refuses is told to its client; only the rest is news here. */
-function tellUnlessRefusal(error: unknown): void {
-  if (!(error instanceof DeskError)) console.error("The desk failed:", error);
+/** What the desk refuses, what its client throws and what ends with a session is the client's; only the rest is news here. */
+function tellFault(error: unknown): void {
+  const isExpected = [DeskError, DuowireError, RemoteError].some((kind) => error instanceof kind);
+  if (!isExpected) console.error("The desk failed:", error);
 }
 
 function listen(httpServer: HttpServer, { host, port }: DeskPlace): Promise<void> {

@@ -20,11 +20,11 @@ const STYLE = `
   @media (prefers-color-scheme: dark) { svg { color: #dbe4ea } }`;
 
 /** The chart as octets. */
-export function drawChart(data: ChartData): Uint8Array {
+export function drawChart(title: string, data: ChartData): Uint8Array {
   const svg = Plot.plot({ document: document as unknown as Document, width: WIDTH, ...optionsOf(data) });
   svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", chartInWords(data));
+  svg.setAttribute("aria-label", `${title}. ${chartInWords(data)}`);
   svg.removeAttribute("font-family");
   svg.removeAttribute("font-size");
   const style = document.createElement("style");
@@ -38,17 +38,17 @@ export function chartInWords(data: ChartData): string {
   switch (data.kind) {
     case "bars": {
       const most = data.bars.slice(0, 3).map(({ label, count: rows }) => `${label} ${count(rows)}`);
-      return `Rows by ${data.by}: ${most.join(", ")}${data.bars.length > 3 ? " and so on" : ""}.`;
+      return `Most rows: ${most.join(", ")}${data.bars.length > 3 ? " and so on" : ""}.`;
     }
     case "histogram": {
       const most = data.bins.reduce((best, bin) => (bin.count > best.count ? bin : best));
       const range = `${count(most.from)} to ${count(most.to)}`;
-      return `How ${data.of} is spread: most rows, ${count(most.count)}, are from ${range}.`;
+      return `Most rows, ${count(most.count)}, are from ${range}.`;
     }
     case "map": {
       const [west, south, east, north] = data.frame;
       const outside = data.outside > 0 ? ` ${counted(data.outside, "row")} outside of the frame are not drawn.` : "";
-      return `A map from ${west} to ${east} degrees of longitude and ${south} to ${north} of latitude.${outside}`;
+      return `From ${west} to ${east} degrees of longitude and ${south} to ${north} of latitude.${outside}`;
     }
   }
 }

@@ -64,15 +64,16 @@ export class Job {
     this.#signal.throwIfAborted();
     const { data, table } = tally.finish(kept);
     const { rows, ragged } = this.#profile;
+    const title = choice.label.replace(/ \([^)]*\)$/, "");
     const note = ragged === 0 ? "" : ` ${counted(ragged, "row")} did not have as many cells as the header.`;
     return {
       ticket: randomBytes(16).toString("base64url"),
       fileName: this.#file.name,
-      title: choice.label.replace(/ \([^)]*\)$/, ""),
+      title,
       rows,
       rowsLeftOut: lacking - kept,
       finishedAt: new Date(),
-      chart: drawChart(data),
+      chart: drawChart(title, data),
       chartInWords: chartInWords(data) + note,
       table,
     };

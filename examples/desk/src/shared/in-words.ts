@@ -36,7 +36,7 @@ export async function inWords(error: unknown, session?: Pick<ClientSession<objec
   if (error instanceof RemoteError) return { what: error.message, advice: "" };
   const cause = error instanceof DuowireError && session?.state === "closed" ? await session.closed : error;
   if (cause instanceof DuowireError) return { what: sentence(cause.message), advice: advices[cause.code] ?? "" };
-  return { what: sentence(error instanceof Error ? error.message : String(error)), advice: "" };
+  return { what: error instanceof Error ? error.message : String(error), advice: "" };
 }
 
 function sentence(text: string): string {
