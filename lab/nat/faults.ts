@@ -1,6 +1,5 @@
 /** Everything that can happen to the figures, as commands: `lab.ts fault NAME [KEY=VALUE …]`, or a step of a scenario. */
 import { LINE_FAULTS, spoilWire } from "./bad-wire.js";
-import { labDirectory } from "./holder.js";
 import type { Lab } from "./lab.js";
 import type { FaultParameters } from "./parameters.js";
 import { PROXIES, startProxy } from "./proxies.js";
@@ -109,41 +108,45 @@ function nodeOf({ node }: FaultParameters, usual: NodeName): NodeName {
   return found;
 }
 
-/** Whether a packet out of the middle of a connection may begin a mapping; a new port then betrays it to the server. */
-async function setLoose(lab: Lab, router: Router, loose: boolean): Promise<void> {
-  const setting = "/proc/sys/net/netfilter/nf_conntrack_tcp_loose";
-  await lab.run(router.name, ["sh", "-c", `echo ${loose ? 1 : 0} > ${setting}`]);
+/** One shell script, so that what belongs together happens within some milliseconds. */
+async function onRouter(lab: Lab, router: Router, ...commands: readonly string[]): Promise<void> {
+  await lab.run(router.name, ["sh", "-e"], `${commands.join("\n")}\n`);
 }
 
-async function flush(lab: Lab, router: Router): Promise<void> {
-  await lab.run(router.name, ["python3", `${labDirectory}conntrack_flush.py`]);
+/** Whether a packet out of the middle of a connection may begin a mapping; a new port then betrays it to the server. */
+function setLoose(loose: boolean): string {
+  return `echo ${loose ? 1 : 0} > /proc/sys/net/netfilter/nf_conntrack_tcp_loose`;
 }
+
+function setRules(rules: string): string {
+  return `nft -f - <<'RULES'\n${rules}RULES`;
+}
+
+const flush = `python3 "$LAB_DIRECTORY/conntrack_flush.py"`;
 
 async function forget(lab: Lab, router: Router, known: boolean): Promise<void> {
-  await setLoose(lab, router, known);
-  await lab.rules(router.name, replaceChain("inet lab", "mine", mineRules(known ? "reset" : "drop")));
-  await flush(lab, router);
+  const strangers = replaceChain("inet lab", "mine", mineRules(known ? "reset" : "drop"));
+  await onRouter(lab, router, setLoose(known), setRules(strangers), flush);
 }
 
 /** Alternates between two ranges of ports, so that no connection keeps its own by chance. */
 async function renumber(lab: Lab, router: Router): Promise<void> {
   const low = { from: 20_000, to: 29_999 };
   const high = { from: 30_000, to: 39_999 };
-  const rules = await lab.run(router.name, ["nft", "list", "chain", "ip", "nat", "outward"]);
-  const isLow = rules.includes(`:${low.from}-`);
-  await setLoose(lab, router, true);
-  await lab.rules(router.name, replaceChain("ip nat", "outward", outwardRule(isLow ? high : low)));
-  await flush(lab, router);
+  const now = await lab.run(router.name, ["nft", "list", "chain", "ip", "nat", "outward"]);
+  const ports = now.includes(`:${low.from}-`) ? high : low;
+  const outward = replaceChain("ip nat", "outward", outwardRule(ports));
+  await onRouter(lab, router, setLoose(true), setRules(outward), flush);
 }
 
 async function changeAddress(lab: Lab, router: Router, known: boolean): Promise<void> {
   const listed = await lab.run(router.name, ["ip", "-o", "-4", "addr", "show", "dev", WAN]);
   const now = router.publicAddresses.findIndex((address) => listed.includes(` ${address}/`));
   const next = router.publicAddresses[(now + 1) % router.publicAddresses.length];
-  await setLoose(lab, router, known);
-  await lab.run(router.name, ["ip", "addr", "del", `${router.publicAddresses[now]}/24`, "dev", WAN]);
-  await lab.run(router.name, ["ip", "addr", "add", `${next}/24`, "dev", WAN]);
-  await flush(lab, router);
+  // The kernel forgets an address's mappings with the address: nothing else has to, and a second time would be a
+  // second fault.
+  const remove = `ip addr del ${router.publicAddresses[now]}/24 dev ${WAN}`;
+  await onRouter(lab, router, setLoose(known), remove, `ip addr add ${next}/24 dev ${WAN}`);
 }
 
 async function moveClient(lab: Lab, node: NodeName): Promise<void> {

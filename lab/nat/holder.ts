@@ -118,7 +118,10 @@ export class Holder {
   /** The command line that runs `command` inside: in a node's network, or between the nodes. */
   enter(node: string | undefined, command: readonly string[]): string[] {
     const user = this.#flags.length > 0 ? ["--user", "--preserve-credentials"] : [];
-    const inside = node === undefined ? command : ["ip", "netns", "exec", node, ...command];
+    // nsenter stops with its child and then stays stopped, so its child is a shell outside of the node, which no
+    // `freeze` reaches.
+    const inside =
+      node === undefined ? command : ["sh", "-c", '"$@"; exit $?', "sh", "ip", "netns", "exec", node, ...command];
     // Entering a mount namespace leads to its root directory.
     const there = ["env", "-C", repositoryDirectory, ...inside];
     return ["nsenter", "--target", String(this.#pid), ...user, "--mount", "--net", "--pid", ...there];

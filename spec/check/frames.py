@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Callable, Optional, Union
+from typing import Callable, Iterator, Optional, Union
 
 from messagepack import Decoder, Encoder, Refused
 from octets import SAFE_MAX, Malformed, Reader, varint
@@ -119,7 +119,11 @@ def length_at(octets: bytes, offset: int) -> Optional[int]:
 
 def decode(octets: bytes) -> list[Frame]:
     """The frames of one write. Optional types that are not known are left out."""
-    frames: list[Frame] = []
+    return list(each(octets))
+
+
+def each(octets: bytes) -> Iterator[Frame]:
+    """The same one by one: those before what is malformed count."""
     offset = 0
     while offset < len(octets):
         length = length_at(octets, offset)
@@ -127,9 +131,8 @@ def decode(octets: bytes) -> list[Frame]:
             raise Malformed("a frame that is cut off")
         frame = _decode_one(octets[offset], Reader(octets, offset + HEAD_BYTES, offset + length))
         if frame is not None:
-            frames.append(frame)
+            yield frame
         offset += length
-    return frames
 
 
 class Splitter:
@@ -199,6 +202,8 @@ def _fields(kind: int, reader: Reader) -> dict:
     for name, (check, optional) in FIELDS[kind].items():
         if name in stated or not optional:
             fields[name] = check(stated.get(name), name)
+        elif name == "limits":
+            fields[name] = dict(DEFAULT_LIMITS)
     return fields
 
 

@@ -29,7 +29,7 @@ def _tagged(tag: str, fields: dict) -> object:
     makers = {
         "undefined": lambda: UNDEFINED,
         "float": lambda: _FLOATS[fields["v"]],
-        "repeat": lambda: fields["text"] * fields["times"],
+        "repeat": lambda: (fields["text"] if "text" in fields else bytes.fromhex(fields["hex"])) * fields["times"],
         "bytes": lambda: bytes.fromhex(fields["hex"]),
         "object": lambda: {key: build(one) for key, one in fields["entries"]},
         "bigint": lambda: BigInt(fields["v"]),

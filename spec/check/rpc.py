@@ -157,7 +157,7 @@ class Peer:
             call.refusal = call.refusal or "cancelled"
             call.later.cancelled()
         elif number in self._parked:
-            self._parked[number].refusal = self._parked[number].refusal or "cancelled"
+            self._parked[number].refusal = "cancelled"
         elif number >= self._next:
             if not self._is_allowed(number):
                 raise Malformed(f"CANCEL of call {number}, which is above the window")
@@ -170,10 +170,11 @@ class Peer:
         while self._next in self._parked:
             call = self._parked.pop(self._next)
             self._next += 1
+            # The order of the reasons: cancelled, too late, refused, and then what `_start` finds.
             if call.number in self._cancelled:
                 self._cancelled.remove(call.number)
-                call.refusal = call.refusal or "cancelled"
-            if call.refusal is None and call.deadline_ms is not None and call.deadline_ms <= peer_clock_ms:
+                call.refusal = "cancelled"
+            elif call.refusal != "cancelled" and call.deadline_ms is not None and call.deadline_ms <= peer_clock_ms:
                 call.refusal = "deadline_exceeded"
             self._start(call)
 

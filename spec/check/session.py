@@ -239,7 +239,7 @@ class Session:
         self.outbox.acknowledge(welcome["received"])
         self.welcome = welcome
         self._fresh = False
-        self.peer_limits = welcome.fields.get("limits", frames.DEFAULT_LIMITS)
+        self.peer_limits = welcome["limits"]
         self.admission = welcome["admission"]
         self.id = welcome.fields.get("id", self.id)
         self.key = welcome.fields.get("key", self.key)

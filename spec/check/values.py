@@ -9,14 +9,9 @@ from urllib.parse import urlsplit
 from messagepack import OCTETS_COUNT, UNDEFINED, BigInt, CannotBeSent, Decoder, Encoder, Refused, Undefined
 from octets import Malformed, Reader, varint
 
-EXTENSION_COUNT = 16
-ERROR_COUNT = 64
-BIGINT_BYTES_MAX = 4_096
-REGEXP_UNITS_MAX = 4_096
-ERRORS_DEPTH_MAX = 16
-MESSAGE_UNITS_MAX = 16_384
-STACK_UNITS_MAX = 32_768
-CODE_UNITS_MAX = 64
+EXTENSION_COUNT, ERROR_COUNT = 16, 64
+BIGINT_BYTES_MAX, REGEXP_UNITS_MAX, ERRORS_DEPTH_MAX = 4_096, 4_096, 16
+MESSAGE_UNITS_MAX, STACK_UNITS_MAX, CODE_UNITS_MAX = 16_384, 32_768, 64
 TIME_MS_MAX = 8_640_000_000_000_000
 ERROR_NAME = re.compile(r"[A-Za-z0-9_$.]{1,64}")
 # Kinds of typed arrays, and how many octets an element has.

@@ -7,6 +7,7 @@ from typing import Callable, Iterator
 
 import address
 from assertions import fails, same
+from frame_vectors import frame_vectors
 from messagepack import Refused
 from notation import build, describe
 from octets import Malformed, Reader
@@ -92,7 +93,12 @@ def _location(vector: dict) -> None:
     same(base.inherit(vector["location"]).href, vector["inherited"])
 
 
-RUNNERS = {"access.json": access_vectors, "rpc.json": rpc_vectors, "values.json": value_vectors}
+RUNNERS = {
+    "access.json": access_vectors,
+    "frames.json": frame_vectors,
+    "rpc.json": rpc_vectors,
+    "values.json": value_vectors,
+}
 
 
 def run(folder: Path, show: Callable[[str], None]) -> int:

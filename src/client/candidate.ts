@@ -15,6 +15,8 @@ export interface CandidateOwner {
 export class Candidate implements LinkEvents {
   /** The link let frames through at some time. */
   wasOpen = false;
+  /** Its attach was answered: it carried the session. */
+  isWelcomed = false;
   /** A PING was sent to see whether the path lets octets through before it takes over (D11). */
   isProbing = false;
   private number: number | undefined;

@@ -19,12 +19,12 @@ import { SecondCommunication } from "./second-communication.js";
 export interface Network {
   /** One POST at the fixed address: takes one write and gives one answer. */
   access(): Link;
-  /** One POST at the session's own address. */
-  ask(id: string): Link;
+  /** A link over plain HTTP at the session's address; `isHeldBack`: answers seem to arrive only when they are whole. */
+  ask(id: string, key: Uint8Array, isHeldBack: boolean): Link;
   /** Hands octets to the session's own address, as far as a page that is leaving still can. */
   farewell(id: string, octets: Uint8Array): void;
   /** The best link that the network knows, at the session's own address. */
-  open(id: string, admission: string): Link;
+  open(id: string, admission: string, key: Uint8Array): Link;
 }
 
 /** What a communication is made with. */
@@ -142,12 +142,11 @@ export class Communication {
   private welcomed(welcome: WelcomeFrame, link: Link): void {
     this.admission = welcome.admission;
     if (this.second === undefined) this.identify(welcome);
-    if (link.kind === "access") this.second?.asked();
-    else {
+    if (link.kind !== "access") {
       this.isUnderWay = false;
       this.options.events.link(link);
     }
-    this.second?.ensure();
+    this.second?.welcomed(link);
   }
 
   private identify(welcome: WelcomeFrame): void {
@@ -163,8 +162,8 @@ export class Communication {
       driver: this.driver,
       clock,
       attempts: this.attempts,
-      open: () => network.open(this.id, this.admission),
-      ask: () => network.ask(this.id),
+      open: () => network.open(this.id, this.admission, key),
+      ask: (isHeldBack) => network.ask(this.id, key, isHeldBack),
       failed: () => this.attemptFailed(),
       key,
       incarnation: this.incarnation,

@@ -1,16 +1,32 @@
-/** The real ways to a server: POST by fetch, and the platform's WebSocket. */
+/** The real ways to a server: POST by fetch, HTTP exchange, and the platform's WebSocket. */
 import type { ConnectionAddress } from "../access/connection-address.js";
+import { platformRandom } from "../base/clock.js";
 import { postLeaving } from "../link/frames-request.js";
+import { openHttpExchangeLink, polling, streaming } from "../link/http-exchange.js";
 import { openHttpPostLink } from "../link/http-post.js";
 import { openWebSocketLink } from "../link/websocket.js";
 import type { Network } from "./communication.js";
 
-/** The network that a fixed connection address is reached through. */
-export function platformNetwork(address: ConnectionAddress): Network {
+/** A kind of link that a client may be told to use: the best first. */
+export type LinkChoice = "websocket" | "http-exchange";
+
+/** Every kind that there is. */
+export const linkChoices: readonly LinkChoice[] = ["websocket", "http-exchange"];
+
+const LINK_BYTES = 16;
+
+/** The network that a fixed connection address is reached through, by links of the kinds in `links`. */
+export function platformNetwork(address: ConnectionAddress, links: readonly LinkChoice[]): Network {
+  const exchange = (id: string, key: Uint8Array, isHeldBack: boolean) => {
+    const identity = { link: platformRandom(LINK_BYTES), key };
+    return openHttpExchangeLink(address.inherit(id).href, identity, isHeldBack ? polling : streaming);
+  };
+  const upgrade = (id: string, admission: string) => openWebSocketLink(address.inherit(id).webSocketHref, admission);
+  const [best] = links;
   return {
     access: () => openHttpPostLink(address.firstAccessHref),
-    ask: (id) => openHttpPostLink(address.inherit(id).href),
+    ask: links.includes("http-exchange") ? exchange : (id) => openHttpPostLink(address.inherit(id).href),
     farewell: (id, octets) => postLeaving(address.inherit(id).href, octets),
-    open: (id, admission) => openWebSocketLink(address.inherit(id).webSocketHref, admission),
+    open: (id, admission, key) => (best === "http-exchange" ? exchange(id, key, false) : upgrade(id, admission)),
   };
 }

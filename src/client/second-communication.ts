@@ -7,7 +7,9 @@
  * - a path is healthy when its attach was answered and acknowledgements come; then nothing else is tried;
  * - without a healthy path, an attempt runs, and after a while a second one beside it;
  * - an attempt that opens attaches at once if there is no path at all; beside a silent one it is probed first;
- * - an upgrade that fails before it opened is followed by a question over plain HTTP, whose answer is the authority (D6).
+ * - attempts take turns while an upgrade fails or hangs: the next one is plain HTTP, whose answer is the authority (D6);
+ * - where plain HTTP brought no answer in time, the next one does not count on answers that stream;
+ * - a session on plain HTTP looks for an upgrade now and then, and changes to it once an echo has come through.
  */
 import type { CancelTimer, Clock } from "../base/clock.js";
 import { DuowireError, isErrorCode } from "../base/errors.js";
@@ -20,6 +22,11 @@ import type { AttachProof } from "../session/outputs.js";
 import { ATTEMPTS_AT_ONCE, type Attempts } from "./attempts.js";
 import { Candidate } from "./candidate.js";
 
+/** A session on plain HTTP looks for an upgrade after this long, later after up to as long as the second figure. */
+const UPWARD_MS = 2_000;
+const UPWARD_MS_MAX = 300_000;
+const UPWARD_GROWTH = 3;
+
 /** What the second communication part is made with. */
 export interface SecondCommunicationOptions {
   readonly driver: Driver;
@@ -27,8 +34,8 @@ export interface SecondCommunicationOptions {
   readonly attempts: Attempts;
   /** Opens the best link there is: a WebSocket. */
   readonly open: () => Link;
-  /** Opens a link that takes one write and gives one answer: a POST at the session's address. */
-  readonly ask: () => Link;
+  /** Opens a link over plain HTTP; `isHeldBack`: answers seem to arrive only when they are whole. */
+  readonly ask: (isHeldBack: boolean) => Link;
   /** An attempt brought no link, or has not for too long. */
   readonly failed?: () => void;
   readonly key: Uint8Array;
@@ -38,8 +45,11 @@ export interface SecondCommunicationOptions {
 /** Keeps one session attached until it is closed. */
 export class SecondCommunication {
   private readonly candidates = new Set<Candidate>();
-  /** The last upgrade failed before it opened, and nobody has said why yet. */
+  /** The last upgrade failed before it opened, or hangs: the next attempt is plain HTTP. */
   private mustAsk = false;
+  private isHeldBack = false;
+  private upwardMs = UPWARD_MS;
+  private cancelUpward: CancelTimer | undefined;
   private isOver = false;
   private isSearching = false;
   private isPaused = false;
@@ -63,9 +73,12 @@ export class SecondCommunication {
     const { attempts, clock } = this.options;
     this.isPaused = false;
     attempts.begin(clock.monotonicMs());
+    this.upwardMs = UPWARD_MS;
     this.ensure();
-    if (this.isSearching) this.tryNow();
-    else if (!this.isOver) this.options.driver.ping();
+    if (this.isOver) return;
+    if (this.isSearching) return this.tryNow();
+    this.options.driver.ping();
+    if (this.cancelUpward !== undefined) this.tryUpward();
   }
 
   /** Lets the link go and looks for no other one until {@link wake}. */
@@ -92,17 +105,50 @@ export class SecondCommunication {
     this.tryAfter(this.options.attempts.afterAnswerMs(refusal.retryAfterMs));
   }
 
-  /** The server has answered the question with a welcome: what made the upgrade fail may be over. */
-  asked(): void {
-    if (this.isSearching) this.tryAfter(this.options.attempts.afterAnswerMs());
+  /** The attach over `link` was answered. */
+  welcomed(link: Link): void {
+    for (const candidate of this.candidates) if (candidate.link === link) candidate.isWelcomed = true;
+    // What made the upgrade fail may be over.
+    if (link.kind === "access" && this.isSearching) this.tryAfter(this.options.attempts.afterAnswerMs());
+    if (link.kind !== "http-exchange" && link.kind !== "access") this.upwardMs = UPWARD_MS;
+    this.ensure();
   }
 
   private settle(): void {
     this.isSearching = false;
     this.cancelNext?.();
     this.cancelNext = undefined;
+    this.mustAsk = false;
     if (!this.isOver) this.options.attempts.succeeded(this.options.clock.monotonicMs());
-    for (const candidate of this.candidates) if (!candidate.isAttached) this.abandon(candidate, "not needed any more");
+    for (const candidate of this.candidates) {
+      if (!candidate.isAttached && (this.isOver || !this.isBetter(candidate)))
+        this.abandon(candidate, "not needed any more");
+    }
+    this.planUpward();
+  }
+
+  /** Plain HTTP works everywhere and an upgrade works better: a session on the one looks for the other. */
+  private planUpward(): void {
+    const isUpward = !this.isOver && !this.isPaused && this.options.driver.link?.kind === "http-exchange";
+    if (isUpward && this.cancelUpward !== undefined) return;
+    this.cancelUpward?.();
+    this.cancelUpward = undefined;
+    if (isUpward) this.cancelUpward = this.options.clock.after(this.upwardMs, () => this.tryUpward());
+  }
+
+  private tryUpward(): void {
+    this.cancelUpward?.();
+    this.cancelUpward = undefined;
+    this.upwardMs = Math.min(UPWARD_MS_MAX, this.upwardMs * UPWARD_GROWTH);
+    for (const candidate of this.candidates) if (!candidate.isAttached) this.abandon(candidate, "it took too long");
+    if (!this.isSearching) this.start(this.options.clock.monotonicMs());
+    this.planUpward();
+  }
+
+  /** Whether a candidate is worth a change although the path that there is works. */
+  private isBetter(candidate: Candidate): boolean {
+    const isUpgrade = candidate.link.kind !== "http-exchange" && candidate.link.kind !== "access";
+    return isUpgrade && this.options.driver.link?.kind === "http-exchange";
   }
 
   private tryNow(): void {
@@ -110,9 +156,19 @@ export class SecondCommunication {
     const { driver, clock, attempts } = this.options;
     if (driver.session.isHealthy) return this.settle();
     const now = clock.monotonicMs();
+    this.chooseNext();
     this.makeRoom(now);
     this.start(now);
     this.tryAfter(attempts.repeatMs(driver.session.roundTripMs, now));
+  }
+
+  /** An upgrade that hangs, or plain HTTP without an answer: the next attempt is of another kind. */
+  private chooseNext(): void {
+    const all = [...this.candidates];
+    const unanswered = all.some((one) => one.isAttached && !one.isWelcomed && one.link.kind === "http-exchange");
+    const hangs = all.at(-1)?.wasOpen === false && all.at(-1)?.isAttached === false;
+    if (unanswered) this.isHeldBack = !this.isHeldBack;
+    this.mustAsk ||= hangs || (unanswered && this.isHeldBack);
   }
 
   /** Renews the younger attempt, which may have been swallowed; the older one is left the time that a slow path takes. */
@@ -130,9 +186,9 @@ export class SecondCommunication {
     const { driver, open, ask } = this.options;
     const asks = this.mustAsk;
     this.mustAsk = false;
-    const candidate = new Candidate(asks ? ask() : open(), now, driver, this);
+    const candidate = new Candidate(asks ? ask(this.isHeldBack) : open(), now, driver, this);
     this.candidates.add(candidate);
-    if (asks) this.attach(candidate);
+    if (candidate.link.kind === "access") this.attach(candidate);
   }
 
   /** A candidate's link is open. */
@@ -140,7 +196,9 @@ export class SecondCommunication {
     const { driver, attempts, clock } = this.options;
     const { session } = driver;
     attempts.opened(clock.monotonicMs() - candidate.startedAt);
-    if (this.isOver || session.isHealthy) return this.abandon(candidate, "not needed any more");
+    if (this.isOver || (session.isHealthy && !this.isBetter(candidate))) {
+      return this.abandon(candidate, "not needed any more");
+    }
     if (session.attachedLink === undefined) return this.attach(candidate);
     candidate.isProbing = true;
     candidate.link.send(encodeFrame({ type: "ping", octets: new Uint8Array(0) }));
@@ -152,7 +210,8 @@ export class SecondCommunication {
       decodeFrames(octets, (frame) => {
         if (frame.type !== "pong" || !candidate.isProbing) return;
         candidate.isProbing = false;
-        if (this.options.driver.session.isHealthy) this.abandon(candidate, "the older path answered first");
+        const isNeeded = !this.options.driver.session.isHealthy || this.isBetter(candidate);
+        if (!isNeeded) this.abandon(candidate, "the older path answered first");
         else this.attach(candidate);
       });
     } catch (error) {
@@ -167,7 +226,7 @@ export class SecondCommunication {
     if (this.isOver || !wasAttempt) return;
     const { driver, attempts, clock } = this.options;
     if (driver.session.isHealthy) return this.settle();
-    const failed = !candidate.isAttached || !candidate.wasOpen;
+    const failed = !candidate.isAttached || !candidate.wasOpen || !candidate.isWelcomed;
     if (!this.isSearching) return this.ensure();
     // What a question was answered has been dealt with, and says when to go on: at once, or later.
     if (failed) this.options.failed?.();

@@ -11,6 +11,7 @@ import type { CallOptions } from "../rpc/stub.js";
 import type { Remote } from "../rpc/types.js";
 import type { SessionState } from "../session/states.js";
 import { Communication, type Network } from "./communication.js";
+import { type LinkChoice, linkChoices } from "./network.js";
 import { watchPage } from "./page.js";
 
 /** Where a session is in its life: no answer yet; attached; without a path for now; over. */
@@ -47,6 +48,8 @@ export interface ConnectOptions<Client = unknown> {
   readonly connectTimeoutMs?: number;
   /** Octets of calls that wait while the server cannot take them; beyond it calls reject `queue_full`. 1,048,576. */
   readonly queueBytesMax?: number;
+  /** Which kinds of link may be used, the best first. Both: `["websocket", "http-exchange"]`. */
+  readonly links?: readonly LinkChoice[];
   /** What this client takes of the server; see spec/session.md. */
   readonly limits?: Partial<AnnouncedLimits>;
 }
@@ -55,7 +58,7 @@ export interface ConnectOptions<Client = unknown> {
 export interface SessionParts {
   readonly clock: Clock;
   readonly random: RandomOctets;
-  readonly network: (address: ConnectionAddress) => Network;
+  readonly network: (address: ConnectionAddress, links: readonly LinkChoice[]) => Network;
 }
 
 const CONNECT_TIMEOUT_MS = 15_000;
@@ -95,7 +98,7 @@ export class ClientSession<Service extends object> extends typedEventTarget<Sess
     const limits = { ...defaultLimits, ...options.limits };
     let peer: RpcPeer | undefined;
     this.#communication = new Communication({
-      network: parts.network(address),
+      network: parts.network(address, options.links ?? linkChoices),
       clock: parts.clock,
       random: parts.random,
       service: options.service,

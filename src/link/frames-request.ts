@@ -45,7 +45,7 @@ export async function requestFrames(
     const code = codeOf(error);
     if (error instanceof MalformedOctets) refuse("not_duowire", `${href}: ${error.message}`);
     if (isCertificateCode(code)) refuse("bad_certificate", `${href}: ${code}`);
-    const reason = code === undefined ? String((error as Error)?.message ?? error) : `${code} at ${new URL(href).host}`;
+    const reason = code === undefined ? hiddenReason(error) : `${code} at ${new URL(href).host}`;
     return { reason, end: code === "ECONNREFUSED" ? "refused" : "lost" };
   }
 }
@@ -102,6 +102,13 @@ function codeOf(error: unknown): string | undefined {
   const cause = (error as { cause?: { code?: unknown; errors?: { code?: unknown }[] } } | undefined)?.cause;
   const code = cause?.code ?? cause?.errors?.[0]?.code;
   return typeof code === "string" ? code : undefined;
+}
+
+/** What there is to say of a failure without a code: a browser keeps it to itself, on purpose. */
+function hiddenReason(error: unknown): string {
+  const message = String((error as Error)?.message ?? error);
+  if (typeof document === "undefined") return message;
+  return `${message} (a browser tells no more: is the server there, and this page's origin among its origins?)`;
 }
 
 function isCertificateCode(code: string | undefined): boolean {

@@ -7,9 +7,12 @@ import type { SessionState } from "./states.js";
 
 /** An acknowledgement waits this long for a batch to travel with. */
 export const ACK_DELAY_MS = 20;
-/** A path is suspect after this long without acknowledgement, or after four round trips if that is longer (D12). */
+/** A path is suspect after four round trips without acknowledgement, but not before and not after this long (D12). */
 export const SUSPECT_MS_MIN = 1_000;
+export const SUSPECT_MS_MAX = 3_000;
 const SUSPECT_ROUND_TRIPS = 4;
+/** A longer round trip tells of a pause, such as a sleep, and not of the path. */
+export const ROUND_TRIP_MS_MAX = 2_000;
 /** An idle client looks whether the path is alive this often (G4). */
 export const HEARTBEAT_IDLE_MS = 15_000;
 /** A client that waits for an answer looks this often: the server may have nothing to send yet. */
@@ -168,14 +171,16 @@ export class SessionTimers {
 
   private suspectAt(): number | undefined {
     if (this.waitingSince === undefined) return undefined;
-    return this.waitingSince + Math.max(SUSPECT_MS_MIN, SUSPECT_ROUND_TRIPS * (this.roundTripMs ?? 0));
+    const patienceMs = SUSPECT_ROUND_TRIPS * (this.roundTripMs ?? 0);
+    return this.waitingSince + Math.min(Math.max(SUSPECT_MS_MIN, patienceMs), SUSPECT_MS_MAX);
   }
 
   private heartbeatAt(): number {
     return this.lastReceivedAt + Math.min(this.busy ? HEARTBEAT_BUSY_MS : HEARTBEAT_IDLE_MS, this.leaseMs / 3);
   }
 
-  private sampleRoundTrip(sample: number): void {
+  private sampleRoundTrip(measuredMs: number): void {
+    const sample = Math.min(measuredMs, ROUND_TRIP_MS_MAX);
     const before = this.roundTripMs ?? sample;
     this.roundTripMs = before + (sample - before) * ROUND_TRIP_GAIN;
   }

@@ -92,7 +92,7 @@ export class Reader {
     await this.check();
     await this.programs.get(name)?.stop();
     const { NODE_OPTIONS: _, VITEST: __, NODE_ENV: ___, ...environment } = process.env;
-    const program = new Program(commands, this.folder, { ...environment, npm_config_update_notifier: "false" });
+    const program = new Program(commands, this.folder, { ...environment, npm_config_loglevel: "error" });
     this.last = program;
     if (name === "") await program.expectGoodEnd(place);
     else this.programs.set(name, program);

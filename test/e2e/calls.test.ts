@@ -1,8 +1,8 @@
-import { createServer } from "node:http";
 import { once } from "node:events";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { WebSocketServer, WebSocket } from "ws";
+import { WebSocket, WebSocketServer } from "ws";
 import { connect } from "../../src/client/index.js";
 import { callSignal, DuowireError, RemoteError, release, revoke, Service, type Stub, Target } from "../../src/index.js";
 import { serve } from "../../src/server/index.js";

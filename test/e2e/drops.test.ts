@@ -2,7 +2,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { connect } from "../../src/client/index.js";
 import { serve } from "../../src/server/index.js";
 import { type FaultyProxy, startProxy } from "../support/faulty-proxy.js";
-import { Ledger, LedgerEnd, type Load, type Tally } from "../support/ledger.js";
+import { Ledger } from "../support/ledger.js";
+import { LedgerEnd, type Load, type Tally } from "../support/ledger-end.js";
 
 const DROP_EACH_MS = 100;
 const load: Load = { calls: 1_000, atOnce: 4, everyMs: 8, payloadBytes: 0 };

@@ -218,26 +218,25 @@ class BadEnd extends Service {
 test.for([
   ["constructor", BadConstructor, "secret: no database"],
   ["opened", BadOpening, "secret: no table"],
-] as const)("an error in %s refuses the access with service_failed, and stays on the server", async ([
-  method,
-  service,
-  message,
-]) => {
-  const told: { method: string; error: unknown }[] = [];
-  const server = await serve({
-    address: "http://127.0.0.1:0/WAO",
-    service,
-    onError: (error, where) => told.push({ method: where.method, error }),
-  });
-  onTestFinished(() => server.close());
-  const session = connect<BadOpening>(server.address.href);
-  const reason = await session.closed;
-  expect([reason.code, reason.side]).toEqual(["service_failed", "remote"]);
-  expect(reason.message).not.toContain("secret");
-  expect(told).toMatchObject([{ method, error: { message } }]);
-  expect((told[0]?.error as Error).stack).toContain("life-cycle.test.ts");
-  expect(server.sessions.size).toBe(0);
-});
+] as const)(
+  "an error in %s refuses the access with service_failed, and stays on the server",
+  async ([method, service, message]) => {
+    const told: { method: string; error: unknown }[] = [];
+    const server = await serve({
+      address: "http://127.0.0.1:0/WAO",
+      service,
+      onError: (error, where) => told.push({ method: where.method, error }),
+    });
+    onTestFinished(() => server.close());
+    const session = connect<BadOpening>(server.address.href);
+    const reason = await session.closed;
+    expect([reason.code, reason.side]).toEqual(["service_failed", "remote"]);
+    expect(reason.message).not.toContain("secret");
+    expect(told).toMatchObject([{ method, error: { message } }]);
+    expect((told[0]?.error as Error).stack).toContain("life-cycle.test.ts");
+    expect(server.sessions.size).toBe(0);
+  },
+);
 
 test("errors in interrupted and asyncDispose are the server's to see, and nobody's end", async () => {
   const told: string[] = [];

@@ -63,6 +63,8 @@ export class Party {
   private currentSince = 0;
   private readonly startedMs: number;
   private readonly gotLong = new Set<number>();
+  /** Long messages are cut in the order in which they were sent, and end in any. */
+  private readonly handedLong = new Set<number>();
   /** Every batch that was handed to a link; where it ends, in octets since the beginning; what was handed with it. */
   private readonly frames: Uint8Array[] = [];
   private readonly frameEnds: number[] = [0];
@@ -165,11 +167,8 @@ export class Party {
 
   /** The core says of a message that it never left: then it must not have been seen on any link. */
   neverLeft(kind: "short" | "long", number: number): void {
-    demand(
-      number > this.handedCount[kind],
-      "not_sent",
-      () => `${kind} ${number} of ${this.name} left, and is said not to have`,
-    );
+    const hasLeft = kind === "long" ? this.handedLong.has(number) : number <= this.handedCount[kind];
+    demand(!hasLeft, "not_sent", () => `${kind} ${number} of ${this.name} left, and is said not to have`);
   }
 
   /** This party hands a frame to a link. */
@@ -211,7 +210,8 @@ export class Party {
     this.receiver ??= receiver;
     demand(this.receiver === receiver, "twice", () => `${what()}, and ${this.receiver?.name} got messages before`);
     demand(number <= this.sentCount[kind] && kind !== "ahead", "not_sent", what);
-    demand(number <= this.handedCount[kind], "not_sent", () => `${what()} was never handed to a link`);
+    const hasLeft = kind === "long" ? this.handedLong.has(number) : number <= this.handedCount[kind];
+    demand(hasLeft, "not_sent", () => `${what()} was never handed to a link`);
     if (kind === "long") {
       demand(!this.gotLong.has(number), "twice", what);
       this.gotLong.add(number);
@@ -237,7 +237,8 @@ export class Party {
 
   private countHanded({ type, message, left, messages }: WireFrame): void {
     if (type === wireTypes.fragment) {
-      if (left === 0) this.handedCount.long = Math.max(this.handedCount.long, message);
+      if (left === 0) this.handedLong.add(message);
+      this.handedCount.long = this.handedLong.size;
       return;
     }
     for (let offset = 0; offset < messages.length; ) {

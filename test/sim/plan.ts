@@ -68,7 +68,7 @@ export function drawPlan(random: Random): Plan {
     faultTimes: Array.from({ length: faults }, () => random.between(0, faultyMs)).sort((a, b) => a - b),
     faultKinds: enabled.length > 0 ? enabled : [random.pick(faultKinds)],
     openingRate: random.chance(0.5) ? random.between(0, 0.7) : 0.1,
-    isHeavy: random.chance(0.12),
+    isHeavy: random.chance(0.08),
     ending: random.pick(endings),
     endsInFaults: random.chance(0.4),
   };

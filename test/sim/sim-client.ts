@@ -116,8 +116,8 @@ export class SimClient {
       sender.sendUrgent(14 + random.below(200));
       return true;
     }
-    if (plan.isHeavy && kind < 0.22 && sender.knowsLimits) return sender.send("long", 66_561 + random.below(80_000));
-    if (plan.isHeavy && kind < 0.3) return sender.send("short", 5_000 + random.below(60_000));
+    if (plan.isHeavy && kind < 0.17 && sender.knowsLimits) return sender.send("long", 66_561 + random.below(40_000));
+    if (plan.isHeavy && kind < 0.27) return sender.send("short", 5_000 + random.below(50_000));
     const length = kind < 0.33 ? 14 + random.below(3_000) : 14 + random.below(80);
     return sender.send("short", length, random.chance(0.15) ? "question" : "plain");
   }

@@ -3,12 +3,12 @@ import { type ClientSession, connect } from "duowire/client";
 import type { Desk } from "../src/service/desk.js";
 import { inWords } from "../src/shared/in-words.js";
 import { type FileSource, sendFile } from "../src/shared/send-file.js";
-import { FILE_BYTES_MAX, type Report } from "../src/shared/wire.js";
+import { FILE_BYTES_MAX } from "../src/shared/wire.js";
 import { size } from "../src/shared/words.js";
 import { element, show } from "./elements.js";
 import { showLink } from "./link-view.js";
 import { hideProblem, showProblem } from "./problem-view.js";
-import { showReport, withdrawPage } from "./result-view.js";
+import { showReport } from "./result-view.js";
 import { askPerson, hideWork, showProgress, showWork } from "./work-view.js";
 
 /** What a tab remembers over a reload: the ticket of its last report, and the file that it was sending. */
@@ -25,7 +25,6 @@ function open(): ClientSession<Desk> {
   });
   for (const event of ["state", "link"] as const) opened.addEventListener(event, () => showLink(opened));
   void opened.closed.then(async (reason) => {
-    withdrawPage();
     if (!isWorking) showProblem(await inWords(reason), true);
   });
   showLink(opened);
@@ -44,7 +43,7 @@ async function work(file: FileSource): Promise<void> {
   try {
     const report = await sendFile(session.remote, file);
     sessionStorage.setItem(TICKET, report.ticket);
-    display(report);
+    showReport(report, session.address.href);
     element("result-title").focus();
   } catch (error) {
     showProblem(await inWords(error, session), session.state === "closed");
@@ -57,10 +56,6 @@ async function work(file: FileSource): Promise<void> {
   }
 }
 
-function display(report: Report): void {
-  showReport(report, undefined);
-}
-
 /** After a reload: the finished report is still there, work that was under way is not. */
 async function remember(): Promise<void> {
   const ticket = sessionStorage.getItem(TICKET);
@@ -71,7 +66,7 @@ async function remember(): Promise<void> {
   }
   if (ticket === null) return;
   const report = await session.remote.reopen(ticket);
-  if (report && !isWorking) display(report);
+  if (report && !isWorking) showReport(report, session.address.href);
   if (!report) sessionStorage.removeItem(TICKET);
 }
 

@@ -5,8 +5,8 @@ import { element, show } from "./elements.js";
 
 let chartUrl = "";
 
-/** Shows a report; `pageHref` is where its page is, if it has one. */
-export function showReport(report: Report, pageHref: string | undefined): void {
+/** Shows a report that came over the session at `address`. */
+export function showReport(report: Report, address: string): void {
   URL.revokeObjectURL(chartUrl);
   chartUrl = URL.createObjectURL(new Blob([report.chart as BlobPart], { type: "image/svg+xml" }));
   const chart = element<HTMLImageElement>("chart");
@@ -20,13 +20,6 @@ export function showReport(report: Report, pageHref: string | undefined): void {
   const save = element<HTMLAnchorElement>("save");
   save.href = chartUrl;
   save.download = `${report.fileName}.svg`;
-  const page = element<HTMLAnchorElement>("report");
-  page.hidden = pageHref === undefined;
-  if (pageHref !== undefined) page.href = pageHref;
+  element<HTMLAnchorElement>("report").href = new URL(report.page, address).href;
   show("result", true);
-}
-
-/** Takes the report's page away: its session is over, the chart stays. */
-export function withdrawPage(): void {
-  element("report").hidden = true;
 }

@@ -92,6 +92,7 @@ async function send(file: FileOnDisk, { address, out, terminal }: Wanted): Promi
     const path = out ?? `${file.name}.svg`;
     await writeFile(path, report.chart);
     tell(report, path, terminal);
+    terminal.say(`The report as a page: ${new URL(report.page, session.address.href).href}`);
     return 0;
   } catch (error) {
     if (wasStopped) {
@@ -102,6 +103,7 @@ async function send(file: FileOnDisk, { address, out, terminal }: Wanted): Promi
     terminal.say(`${what} ${advice}`.trim());
     return 1;
   } finally {
+    terminal.rest();
     await session?.close();
   }
 }

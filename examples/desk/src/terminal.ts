@@ -1,5 +1,6 @@
 /** What a person at a terminal sees of the work, and how they answer. All of it on stderr. */
 import { createInterface } from "node:readline/promises";
+import { Silence } from "./shared/silence.js";
 import type { Progress, Question } from "./shared/wire.js";
 import { counted, size } from "./shared/words.js";
 
@@ -9,6 +10,7 @@ export class Terminal {
   readonly #answers: string[];
   readonly #takesFirst: boolean;
   readonly #isInteractive = process.stderr.isTTY === true;
+  readonly #silence = new Silence(() => this.say("The desk is silent. Waiting for it; nothing is lost."));
   #lineLength = 0;
 
   /** `answers`: what to answer without asking, one after the other; `takesFirst`: take the first option otherwise. */
@@ -25,6 +27,7 @@ export class Terminal {
 
   /** How far the work is, in one line that is written over; without a terminal only the end of each step. */
   progress({ step, bytes, bytesTotal, rows }: Progress): void {
+    this.#silence.heard();
     const text = `${steps[step]} ${counted(rows, "row")}, ${size(bytes)} of ${size(bytesTotal)}`;
     if (bytes >= bytesTotal) return this.say(text);
     if (!this.#isInteractive) return;
@@ -33,8 +36,14 @@ export class Terminal {
     this.#lineLength = text.length;
   }
 
+  /** The work is over. */
+  rest(): void {
+    this.#silence.rest();
+  }
+
   /** Asks until the answer is one of the options. Rejects when nobody can answer. */
   async ask({ text, options }: Question): Promise<string> {
+    this.#silence.rest();
     const given = this.#answers.shift();
     const chosen = given === undefined ? this.#default(options) : matching(options, given);
     if (chosen !== undefined) {

@@ -82,6 +82,8 @@ function proxy(kind: string): Standing[] {
   return [{ fault: "proxy", parameters: { kind } }];
 }
 
+const tenResets = Array.from({ length: 10 }, (_, index) => strike(1_000 + 1_000 * index, "reset"));
+
 /** Both ends learn, or one of them. */
 const learned: readonly Scenario[] = [
   {
@@ -97,7 +99,7 @@ const learned: readonly Scenario[] = [
     name: "reset-ten",
     what: "ten resets, one a second",
     promise: "G3",
-    steps: Array.from({ length: 10 }, (_, index) => strike(1_000 + 1_000 * index, "reset")),
+    steps: tenResets,
     seconds: 13,
     promised: G3,
     quick: true,
@@ -420,6 +422,34 @@ const proxies: readonly Scenario[] = [
     before: proxy("buffer-answers"),
     steps: [strike(3_000, "nat-forget")],
     promised: { firstResultMs: 2_000, ...G4 },
+    needs: STREAMING,
+  },
+  {
+    name: "refuse-upgrade-reset-ten",
+    what: "403 to the upgrade, and ten resets inside",
+    promise: "G6 G3",
+    before: proxy("refuse-upgrade"),
+    steps: tenResets,
+    seconds: 13,
+    promised: { firstResultMs: 2_000, ...G3 },
+    needs: STREAMING,
+  },
+  {
+    name: "black-hole-upgrade-forget",
+    what: "upgrades vanish, and NAT forgets silently",
+    promise: "G6 G4",
+    before: proxy("black-hole-upgrade"),
+    steps: [strike(4_000, "nat-forget")],
+    promised: { firstResultMs: 2_000, ...G4 },
+    needs: STREAMING,
+  },
+  {
+    name: "refuse-upgrade-ends",
+    what: "403 to the upgrade, later none: HAProxy is exchanged",
+    promise: "G6 G3",
+    before: proxy("refuse-upgrade"),
+    steps: [strike(4_000, "proxy", { kind: "haproxy" })],
+    promised: { firstResultMs: 2_000, recoveryMs: 500 },
     needs: STREAMING,
   },
   {

@@ -127,12 +127,13 @@ export function recoveryMs(executedAt: readonly number[], after: Aftermath, gapM
   // A fault may be there from the beginning: then the silence is as old as the fault.
   if ((times[0] ?? 0) > after.from) times.unshift(after.from);
   let longest = 0;
-  let endsAt = after.curedAt;
+  let recovery = 0;
   for (let index = 1; index < times.length; index += 1) {
     const [begins = 0, ends = 0] = [times[index - 1], times[index]];
     if (ends <= after.from || ends - begins <= Math.max(longest, gapMs)) continue;
     longest = ends - begins;
-    endsAt = ends;
+    // A fault takes some milliseconds to be done: what still ran meanwhile is no part of the recovery.
+    recovery = Math.max(0, ends - Math.max(after.curedAt, begins));
   }
-  return Math.max(0, endsAt - after.curedAt);
+  return recovery;
 }

@@ -47,7 +47,7 @@ export function judge(scenario: Scenario, record: RunRecord, timeFactor = 1): Ve
     })),
   );
   const delays = delaysOnceOpen(counts, calls);
-  const figures = {
+  const figures: { -readonly [Name in keyof Figures]: Figures[Name] } = {
     up: sum(counts.filter((one) => one.direction === "up")),
     down: sum(counts.filter((one) => one.direction === "down")),
     kept: isKept(record),
@@ -57,10 +57,11 @@ export function judge(scenario: Scenario, record: RunRecord, timeFactor = 1): Ve
     p99Ms: percentile(delays, 0.99) ?? null,
   };
   const { name, what, promise, needs, promised } = scenario;
-  const broken =
-    promised.settlesMs === undefined
-      ? brokenInLife(scenario, figures, record, timeFactor)
-      : brokenInDeath(promised.settlesMs * timeFactor, figures, record, calls);
+  const inDeath = promised.settlesMs !== undefined;
+  if (inDeath) figures.recoveryMs = [settledAfterDeath(record, calls)];
+  const broken = inDeath
+    ? brokenInDeath(scenario, figures, timeFactor, record)
+    : brokenInLife(scenario, figures, timeFactor, record);
   return {
     scenario: name,
     what,
@@ -78,7 +79,7 @@ export function judge(scenario: Scenario, record: RunRecord, timeFactor = 1): Ve
 type Figures = Pick<Verdict, "up" | "down" | "kept" | "recoveryMs" | "firstResultMs" | "p50Ms" | "p99Ms">;
 
 /** G1 and the times: nothing lost, doubled, out of order, failed or hung, the session kept. */
-function brokenInLife({ promised }: Scenario, figures: Figures, record: RunRecord, timeFactor: number): string[] {
+function brokenInLife({ promised }: Scenario, figures: Figures, timeFactor: number, record: RunRecord): string[] {
   const broken: string[] = [];
   for (const direction of DIRECTIONS) {
     const { made, ...counted } = figures[direction];
@@ -103,19 +104,35 @@ function brokenInLife({ promised }: Scenario, figures: Figures, record: RunRecor
   return broken;
 }
 
-/** G2: the client's calls all settle in time, and each error says whether it was sent. */
-function brokenInDeath(most: number, { up }: Figures, record: RunRecord, calls: readonly CallLine[]): string[] {
+/** G2: the client's calls all settle in time; what the server was about to call is gone with it. */
+function brokenInDeath(
+  { promised }: Scenario,
+  { up, recoveryMs: [late = null] }: Figures,
+  timeFactor: number,
+  record: RunRecord,
+): string[] {
+  const { settlesMs = 0 } = promised;
   const broken: string[] = [];
-  const diedAt = record.strikes.find(({ step }) => step.as === "strike")?.at ?? record.beganAt;
-  const ofClients = calls.filter((line) => line.direction === "up");
-  const settledAt = ofClients.flatMap((line) => (line.kind === "settled" ? [line.at] : []));
-  const lastMadeAt = Math.max(diedAt, ...ofClients.flatMap((line) => (line.kind === "made" ? [line.at] : [])));
-  const late = Math.max(...settledAt) - lastMadeAt;
   if (up.hung > 0) broken.push(`up: ${up.hung} hung`);
   if (up.doubled + up.outOfOrder > 0) broken.push(`up: ${up.doubled} doubled, ${up.outOfOrder} out of order`);
-  if (late > most + record.lateMs)
-    broken.push(`the last call settled ${show(late)} after the death, promised ${most} ms`);
+  if (late === null || late > settlesMs * timeFactor + GRAIN_MS + record.lateMs) {
+    broken.push(`a call settled ${show(late)} after the death, promised ${settlesMs} ms`);
+  }
   return broken;
+}
+
+/** How long after the server's death the last call settled; of one made later, how long that took if it is longer. */
+function settledAfterDeath({ strikes, beganAt }: RunRecord, calls: readonly CallLine[]): number {
+  const diedAt = strikes.find(({ step }) => step.as === "strike")?.at ?? beganAt;
+  const madeAt = new Map<string, number>();
+  let most = 0;
+  for (const { kind, client, direction, n, at } of calls) {
+    if (direction !== "up") continue;
+    const call = `${client} ${n}`;
+    if (kind === "made") madeAt.set(call, at);
+    if (kind === "settled" && at > diedAt) most = Math.max(most, at - Math.max(diedAt, madeAt.get(call) ?? diedAt));
+  }
+  return most;
 }
 
 function sum(counts: readonly Count[]): Sum {

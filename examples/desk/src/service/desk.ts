@@ -4,10 +4,7 @@ import type { DeskClient, FileHead, Report } from "../shared/wire.js";
 import { DeskError } from "./desk-error.js";
 import { Job, stopped } from "./job.js";
 import { answerPage } from "./report-page.js";
-import { type KeptReport, Reports } from "./reports.js";
-
-/** All desks of this program share the reports: a page that is loaded again has another desk. */
-const reports = new Reports();
+import { type KeptReport, reports } from "./reports.js";
 
 export class Desk extends Service<DeskClient> {
   #job: Job | undefined;
@@ -19,7 +16,6 @@ export class Desk extends Service<DeskClient> {
     if (this.#job) throw new DeskError("busy", "The desk is at work on another file of yours; wait, or stop that first.");
     this.#stop = new AbortController();
     const signal = AbortSignal.any([this.#stop.signal, this.session.signal]);
-    // A progress that the client does not take is no reason to stop: the call is not awaited.
     this.#job = new Job(file, this.client, signal);
   }
 

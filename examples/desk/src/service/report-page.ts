@@ -52,13 +52,13 @@ function page(report: KeptReport): string {
 finished ${finishedAt.toISOString().slice(0, 16).replace("T", " ")} UTC.</p>
 <img src="${picture}" alt="${escape(chartInWords)}">
 <p>${escape(chartInWords)}</p>
+<p><a href="chart.svg">The chart alone</a> · <a href="table.csv">The table as CSV</a></p>
 <div class="scroll" tabindex="0" role="region" aria-label="Table">
 <table><thead><tr>${cells(header, "th")}</tr></thead><tbody>
 ${shown.map((row) => `<tr>${cells(row, "td")}</tr>`).join("\n")}
 </tbody></table>
 </div>
 ${more > 0 ? `<p>And ${counted(more, "more row")}.</p>` : ""}
-<footer>This page lies at the address of the session that made it, and goes with that session.</footer>
 </main>
 </html>
 `;
@@ -76,11 +76,11 @@ const STYLE = `
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif }
 main { max-width: 56rem; margin: 0 auto; padding: 2rem 1.25rem }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 }
-p, footer { color: var(--quiet) }
+p { color: var(--quiet) }
 img { display: block; width: 100%; height: auto; margin: 1.5rem 0 }
 .scroll { max-height: 24rem; overflow: auto; border: 1px solid var(--line); border-radius: 8px }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 th { position: sticky; top: 0; background: var(--paper); text-align: left }
 th, td { padding: .35rem .75rem; border-bottom: 1px solid var(--line) }
-footer { margin-top: 2rem; font-size: .875rem }
+a { color: inherit; text-underline-offset: .2em }
 `;

@@ -38,6 +38,8 @@ export interface FileHead {
 export interface Report {
   /** Whoever has it may open the report again: 128 random bits. */
   readonly ticket: string;
+  /** Where its page is: resolve it against the session's address. */
+  readonly page: string;
   readonly fileName: string;
   readonly title: string;
   readonly rows: number;

@@ -1,0 +1,78 @@
+/** What runs in the page: the client from its own source, and one function for each thing that a test asks of it. */
+import { type ClientSession, connect, DuowireError, RemoteError } from "../../src/client/index.js";
+import type { Ledger } from "../support/ledger.js";
+import { LedgerEnd, type Load } from "../support/ledger-end.js";
+
+/** What a test is told of a session. */
+export interface SessionReport {
+  readonly id: string;
+  readonly state: string;
+  readonly link: string | undefined;
+  readonly states: string[];
+  readonly closedCode: string | undefined;
+  readonly closedMessage: string | undefined;
+}
+
+let session: ClientSession<Ledger>;
+let end: LedgerEnd;
+let states: string[] = [];
+let closed: DuowireError | undefined;
+// A debugger cannot be relied on around the back/forward cache, so the page tells its server itself.
+addEventListener("pageshow", (event) => {
+  void fetch(event.persisted ? "/came-back" : "/came-anew");
+});
+
+const describeError = (error: unknown) => {
+  const kind = error instanceof DuowireError ? "DuowireError" : error instanceof RemoteError ? "RemoteError" : "Error";
+  const { name, message, code, outcome } = error as DuowireError;
+  return { kind, name, message, code, outcome };
+};
+
+const driver = {
+  open(href: string, connectTimeoutMs = 15_000): void {
+    end = new LedgerEnd();
+    states = [];
+    closed = undefined;
+    session = connect<Ledger>(href, { expose: end.expose, connectTimeoutMs });
+    session.addEventListener("state", ({ detail }) => states.push(detail.state));
+    session.closed.then((reason) => {
+      closed = reason;
+    });
+  },
+  report: (): SessionReport => ({
+    id: session.address.id,
+    state: session.state,
+    link: session.link?.kind,
+    states,
+    closedCode: closed?.code,
+    closedMessage: closed?.message,
+  }),
+  take: (n: number): Promise<number> => session.remote.take(n),
+  run: (load: Load) => end.run(session, load),
+  lend: () => end.lend(session),
+  runCallback: (load: Load) => session.remote.runCallback(load),
+  calledBack: () => end.calledBack,
+  /** Sends octets there and back; true when they are the same, and octets. */
+  async echoes(length: number): Promise<boolean> {
+    const octets = new Uint8Array(length).map((_, index) => index * 7);
+    const back = await session.remote.echo(octets);
+    return (
+      back instanceof Uint8Array && back.length === length && back.every((octet, index) => octet === octets[index])
+    );
+  },
+  /** How a call of `method` fails. */
+  async fails(method: string) {
+    const untyped = session.remote as unknown as Record<string, () => Promise<unknown>>;
+    return (untyped[method] as () => Promise<unknown>)().then(() => undefined, describeError);
+  },
+  close: () => session.close(),
+  platform: () => ({
+    isSecure: isSecureContext,
+    hasSubtle: crypto.subtle !== undefined,
+    hasLocks: "locks" in navigator && navigator.locks !== undefined,
+  }),
+};
+
+/** What tests call in the page. */
+export type PageDriver = typeof driver;
+Object.assign(globalThis, { driver });

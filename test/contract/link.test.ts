@@ -1,0 +1,201 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { WebSocketServer } from "ws";
+import { systemClock } from "../../src/base/clock.js";
+import { decodeFrames, encodeFrame } from "../../src/frame/frame.js";
+import type { Link, LinkEvents } from "../../src/frame/link.js";
+import { type ExchangeMode, openHttpExchangeLink, polling, streaming } from "../../src/link/http-exchange.js";
+import { openHttpPostLink } from "../../src/link/http-post.js";
+import { openWebSocketLink } from "../../src/link/websocket.js";
+import { acceptWebSocket } from "../../src/link/websocket-server.js";
+import { AccessLink } from "../../src/server/access-link.js";
+import type { Exchange } from "../../src/server/exchange.js";
+import { MemoryLink } from "../../src/testing/memory-link.js";
+import { startProxy, unusedPort } from "../support/faulty-proxy.js";
+import { type ExchangeFaults, ExchangeServer, noFaults } from "./exchange-server.js";
+import { type LinkKindUnderTest, linkContract, numbered, Recorder, upTo } from "./link.js";
+
+async function listen(server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+const webSocket: LinkKindUnderTest = {
+  name: "WebSocket opened by Node, accepted by a server",
+  farLearns: true,
+  async make(nearEvents, farEvents) {
+    const httpServer = createServer();
+    const server = new WebSocketServer({ server: httpServer, perMessageDeflate: false });
+    const far = new Promise<Link>((resolve) => {
+      server.on("connection", (socket) => {
+        const link = acceptWebSocket(socket);
+        link.listen(farEvents);
+        resolve(link);
+      });
+    });
+    const proxy = await startProxy(await listen(httpServer));
+    const near = openWebSocketLink(`ws://127.0.0.1:${proxy.port}/WAO.1`, "token");
+    near.listen(nearEvents);
+    return { near, far, cut: () => proxy.destroyAll() };
+  },
+};
+
+/** What AccessLink needs of a server. */
+const core = { settings: { clock: systemClock, firstAnswerHoldMs: 2_000 } };
+
+const post: LinkKindUnderTest = {
+  name: "one POST, and the exchange of an access",
+  oneWrite: true,
+  farLearns: true,
+  async make(nearEvents, farEvents) {
+    let accept: (link: Link) => void;
+    const far = new Promise<Link>((resolve) => {
+      accept = resolve;
+    });
+    const httpServer = createServer(async (request, response) => {
+      const pieces: Buffer[] = [];
+      for await (const piece of request) pieces.push(piece);
+      const exchange = { core, request, response, corsOrigin: undefined, spokeFrames: true } as unknown as Exchange;
+      const link = new AccessLink(exchange, { status: 201, headers: {} }, new Uint8Array(Buffer.concat(pieces)));
+      link.listen(farEvents);
+      accept(link);
+    });
+    const proxy = await startProxy(await listen(httpServer));
+    const near = openHttpPostLink(`http://127.0.0.1:${proxy.port}/WAO`);
+    near.listen(nearEvents);
+    return { near, far, cut: () => proxy.destroyAll() };
+  },
+};
+
+const memory: LinkKindUnderTest = {
+  name: "a pair in memory",
+  farLearns: true,
+  make(nearEvents, farEvents) {
+    const [near, far] = MemoryLink.pair("memory", systemClock, { delayMs: 0, isSilent: false });
+    far.listen(farEvents);
+    near.listen(nearEvents);
+    near.open();
+    const cut = () => {
+      near.die("cut", "lost");
+      far.die("cut", "lost");
+    };
+    return { near, far: Promise.resolve(far), cut };
+  },
+};
+
+const identity = () => ({ link: crypto.getRandomValues(new Uint8Array(16)), key: new Uint8Array(32).fill(1) });
+
+async function openExchange(mode: ExchangeMode, faults: ExchangeFaults, near: LinkEvents, far: LinkEvents) {
+  const server = new ExchangeServer(far, faults);
+  const href = await server.listen();
+  onTestFinished(() => server.cut());
+  const link = openHttpExchangeLink(href, identity(), mode);
+  link.listen(near);
+  return { near: link, far: server.far, server, cut: () => server.cut() };
+}
+
+function exchange(name: string, mode: ExchangeMode, faults: ExchangeFaults): LinkKindUnderTest {
+  return {
+    name: `http-exchange, ${name}`,
+    // A server learns only from requests that do not come any more.
+    farLearns: false,
+    make: (near, far) => openExchange(mode, faults, near, far),
+  };
+}
+
+/** Seldom enough that no request meets three of them in a row: after three tries a link is dead, as it should be. */
+const faults: ExchangeFaults = { lateEach: 3, twiceEach: 11, lostEach: 7 };
+
+linkContract(webSocket);
+linkContract(post);
+linkContract(memory);
+linkContract(exchange("streaming", streaming, noFaults));
+linkContract(exchange("polling", polling, noFaults));
+linkContract(exchange("streaming, requests late and twice, answers lost", streaming, faults));
+linkContract(exchange("polling, requests late and twice, answers lost", polling, faults));
+
+describe("http-exchange", () => {
+  test.for([
+    ["streaming", streaming],
+    ["polling", polling],
+  ] as const)("an idle link that is %s has one request parked, not a stream of them", async ([, mode]) => {
+    const [near, far] = [new Recorder(), new Recorder()];
+    const pair = await openExchange(mode, noFaults, near, far);
+    await expect.poll(() => near.opens).toBe(1);
+    pair.near.send(numbered(1));
+    (await pair.far).send(numbered(1));
+    await expect.poll(() => near.received).toEqual([1]);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(pair.server.requests).toBeLessThanOrEqual(3);
+    pair.near.close("the test is over");
+  });
+});
+
+describe("a link that cannot be opened", () => {
+  const ways = {
+    WebSocket: (port: number) => openWebSocketLink(`ws://127.0.0.1:${port}/WAO.1`, "token"),
+    POST: (port: number) => openHttpPostLink(`http://127.0.0.1:${port}/WAO.1`),
+    "http-exchange": (port: number) => openHttpExchangeLink(`http://127.0.0.1:${port}/WAO.1`, identity(), streaming),
+  };
+
+  async function endOf(link: Link): Promise<Recorder> {
+    const recorder = new Recorder();
+    link.listen(recorder);
+    link.send(numbered(1));
+    queueMicrotask(() => link.send(numbered(2)));
+    await expect.poll(() => recorder.ends.length, { timeout: 5_000 }).toBe(1);
+    expect(recorder.breaches).toEqual([]);
+    return recorder;
+  }
+
+  test.for(Object.entries(ways))("%s to a port where nobody listens is refused", async ([, open]) => {
+    const { ends } = await endOf(open(await unusedPort()));
+    expect(ends[0]?.end).toBe("refused");
+    expect(ends[0]?.reason).toContain("ECONNREFUSED");
+  });
+
+  test.for(Object.entries(ways))("%s that is reset is lost", async ([, open]) => {
+    const proxy = await startProxy(0);
+    proxy.mode = "reset";
+    expect((await endOf(open(proxy.port))).ends[0]?.end).toBe("lost");
+  });
+
+  test.for(Object.entries(ways))("%s that is closed before anything came is told of once", async ([, open]) => {
+    const proxy = await startProxy(0);
+    proxy.mode = "swallow";
+    const recorder = new Recorder();
+    const link = open(proxy.port);
+    link.listen(recorder);
+    link.close("not needed any more");
+    link.close("not needed any more");
+    await expect.poll(() => recorder.ends.length).toBe(1);
+    expect([recorder.breaches, recorder.received]).toEqual([[], []]);
+  });
+
+  test("a POST drops what no server takes in one body, and keeps a beginning", async () => {
+    let body = new Uint8Array(0);
+    const httpServer = createServer(async (request, response) => {
+      const pieces: Buffer[] = [];
+      for await (const piece of request) pieces.push(piece);
+      body = new Uint8Array(Buffer.concat(pieces));
+      response.writeHead(200, { "content-type": "application/octet-stream" }).end(encodeFrame({ type: "closed" }));
+    });
+    const link = openHttpPostLink(`http://127.0.0.1:${await listen(httpServer)}/WAO.1`);
+    const recorder = new Recorder();
+    link.listen(recorder);
+    for (const n of upTo(300)) link.send(numbered(n));
+    await expect.poll(() => recorder.ends.length).toBe(1);
+    const numbers: number[] = [];
+    decodeFrames(body, (frame) => frame.type === "batch" && numbers.push(frame.sequence));
+    expect(numbers.length).toBeGreaterThan(100);
+    expect(numbers).toEqual(upTo(numbers.length));
+    expect(body.length).toBeLessThan(262_144);
+  });
+});
