@@ -1,4 +1,5 @@
 // `npm start`: builds what is missing or old, installs what the example needs, and opens the desk (examples/desk).
+// With --prepare it does not open it, and takes a library that was built before as it is: that is for the tests.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { createServer } from "node:net";
@@ -56,14 +57,16 @@ async function refuseTakenPort() {
   process.exit(1);
 }
 
-await refuseTakenPort();
+const onlyPrepares = process.argv.includes("--prepare");
+if (!onlyPrepares) await refuseTakenPort();
 
 if (!existsSync(join(root, "node_modules", "typescript"))) {
   console.error("The tools are not installed yet: run npm ci first.");
   process.exit(1);
 }
 const library = join(root, "dist", "index.js");
-if (newest(library) < newest(join(root, "src"), join(root, "tsconfig.json"))) {
+const isOld = newest(library) < newest(join(root, "src"), join(root, "tsconfig.json"));
+if (onlyPrepares ? newest(library) === 0 : isOld) {
   npm("Building the library", root, "run", "build");
 }
 const installed = join(desk, "node_modules", ".package-lock.json");
@@ -74,6 +77,8 @@ const page = join(desk, "dist", "page", "index.html");
 const sources = ["src", "page", "package.json", "tsconfig.json", "vite.config.ts"].map((name) => join(desk, name));
 if (newest(page) < newest(library, ...sources)) npm("Building the example", desk, "run", "build");
 
-/** @type {{ main(command: string): Promise<void> }} */
-const { main } = await import(pathToFileURL(join(desk, "dist", "main.js")).href);
-await main("node examples/desk/dist/cli.js");
+if (!onlyPrepares) {
+  /** @type {{ main(command: string): Promise<void> }} */
+  const { main } = await import(pathToFileURL(join(desk, "dist", "main.js")).href);
+  await main("node examples/desk/dist/cli.js");
+}

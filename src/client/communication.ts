@@ -3,7 +3,7 @@
  * parts 11 and 12, one shared library). How links are made comes in as a {@link Network}, time as a clock, so that the
  * simulator drives this very code.
  */
-import type { Clock, RandomOctets } from "../base/clock.js";
+import type { CancelTimer, Clock, RandomOctets } from "../base/clock.js";
 import { DuowireError } from "../base/errors.js";
 import { type Application, Driver } from "../driver/driver.js";
 import type { RefusedFrame, WelcomeFrame } from "../frame/control.js";
@@ -14,6 +14,7 @@ import type { SessionState } from "../session/states.js";
 import { Attempts } from "./attempts.js";
 import { FirstCommunication } from "./first-communication.js";
 import { SecondCommunication } from "./second-communication.js";
+import { watchSleep } from "./sleep.js";
 
 /** The ways from this client to the server. Each call makes a new link; none of them throws. */
 export interface Network {
@@ -66,6 +67,7 @@ export class Communication {
   private readonly attempts: Attempts;
   private first: FirstCommunication | undefined;
   private second: SecondCommunication | undefined;
+  private readonly stopWatching: CancelTimer;
   private id = "";
   private admission = "";
   /** The first link at the session's own address is on its way: on a slow path, the answer to the access ends before. */
@@ -92,6 +94,7 @@ export class Communication {
         bug: (error) => events.bug(error),
       },
     });
+    this.stopWatching = watchSleep(clock, () => this.wake());
     // The calls of this very turn travel with the access.
     clock.atTurnEnd(() => this.start());
   }
@@ -186,6 +189,7 @@ export class Communication {
   private stateChanged(state: SessionState, reason: DuowireError | undefined): void {
     if (state !== "interrupted" || !this.isUnderWay) this.options.events.state(state, reason);
     if (state === "closed") {
+      this.stopWatching();
       this.first?.stop();
       this.second?.stop();
     } else this.second?.ensure();

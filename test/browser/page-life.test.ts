@@ -1,5 +1,5 @@
 import { afterAll, expect, onTestFinished, test } from "vitest";
-import { attach } from "../../src/server/index.js";
+import { attach, type ServerEvents } from "../../src/server/index.js";
 import { openTab, startPages, stopChromium } from "../support/chromium.js";
 import { Ledger } from "../support/ledger.js";
 
@@ -10,7 +10,8 @@ async function start() {
   const server = attach<Ledger>(pages.server, { address: "/WAO", service: Ledger });
   onTestFinished(() => server.close());
   const ended: string[] = [];
-  server.addEventListener("session_ended", ({ detail }) => ended.push(detail.reason.code));
+  const note = ({ detail }: CustomEvent<ServerEvents["session_ended"]>) => ended.push(detail.reason.code);
+  server.addEventListener("session_ended", note);
   return { ...pages, server, ended, href: `${pages.origin}/WAO` };
 }
 

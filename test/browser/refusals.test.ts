@@ -1,5 +1,5 @@
 import { afterAll, expect, onTestFinished, test } from "vitest";
-import { serve } from "../../src/server/index.js";
+import { type ServerEvents, serve } from "../../src/server/index.js";
 import { openTab, startPages, stopChromium } from "../support/chromium.js";
 import { startProxy, unusedPort } from "../support/faulty-proxy.js";
 import { Ledger } from "../support/ledger.js";
@@ -40,7 +40,8 @@ test("a page whose origin is not listed is refused in words that name origin and
   const { origin } = await startPages();
   const server = await start([]);
   const refusals: string[] = [];
-  server.addEventListener("refused", ({ detail }) => refusals.push(detail.error.message));
+  const note = ({ detail }: CustomEvent<ServerEvents["refused"]>) => refusals.push(detail.error.message);
+  server.addEventListener("refused", note);
   const tab = await openTab(context, origin);
   await tab.do("open", server.address.href, 700);
   await expect.poll(async () => (await tab.do("report")).state, { timeout: 3_000 }).toBe("closed");

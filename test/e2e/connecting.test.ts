@@ -36,7 +36,10 @@ interface Failure {
 }
 
 /** Connects to something that gives no session: all that the program sees of it, which must tell the same story. */
-async function failTo(href: string, options: ConnectOptions = {}): Promise<Failure> {
+async function failTo(
+  href: string,
+  options: Pick<ConnectOptions, "connectTimeoutMs" | "service"> = {},
+): Promise<Failure> {
   const startedAt = performance.now();
   const session = connect<Ledger>(href, { connectTimeoutMs: 5_000, ...options });
   onTestFinished(() => session.close());

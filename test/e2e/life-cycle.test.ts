@@ -22,20 +22,20 @@ class Diary extends Service<DiaryClient> {
     this.client.confirm("early?").then(note, () => {});
   }
 
-  async opened() {
+  override async opened() {
     await Promise.resolve();
     diary.push("opened");
   }
 
-  interrupted() {
+  override interrupted() {
     diary.push("interrupted");
   }
 
-  resumed() {
+  override resumed() {
     diary.push("resumed");
   }
 
-  async [Symbol.asyncDispose]() {
+  override async [Symbol.asyncDispose]() {
     diary.push(`disposed ${this.session.state}`);
   }
 
@@ -54,7 +54,7 @@ class Diary extends Service<DiaryClient> {
   }
 }
 
-async function start(options: Partial<ServerOptions> = {}) {
+async function start(options: Partial<ServerOptions<Diary>> = {}) {
   diary = [];
   const server = await serve<Diary>({ address: "http://127.0.0.1:0/WAO", service: Diary, ...options });
   onTestFinished(() => server.close());
@@ -196,7 +196,7 @@ class BadConstructor extends Service {
 }
 
 class BadOpening extends Service {
-  async opened() {
+  override async opened() {
     throw new Error("secret: no table");
   }
 }
@@ -206,11 +206,11 @@ class BadEnd extends Service {
     return "pong";
   }
 
-  interrupted() {
+  override interrupted() {
     throw new Error("in interrupted");
   }
 
-  async [Symbol.asyncDispose]() {
+  override async [Symbol.asyncDispose]() {
     throw new Error("in asyncDispose");
   }
 }
@@ -233,7 +233,8 @@ test.for([
     expect([reason.code, reason.side]).toEqual(["service_failed", "remote"]);
     expect(reason.message).not.toContain("secret");
     expect(told).toMatchObject([{ method, error: { message } }]);
-    expect((told[0]?.error as Error).stack).toContain("life-cycle.test.ts");
+    const [first] = told as { error: Error }[];
+    expect(first?.error.stack).toContain("life-cycle.test.ts");
     expect(server.sessions.size).toBe(0);
   },
 );

@@ -27,7 +27,7 @@ class Board extends Service<BoardClient> {
     return new Promise(() => {});
   }
 
-  fetch(request: Request): Response {
+  override fetch(request: Request): Response {
     const { pathname, search } = new URL(request.url);
     return new Response(`<p>${request.method} ${pathname}${search}</p>`, { headers: { "content-type": "text/html" } });
   }

@@ -27,7 +27,7 @@ export class Ledger extends Service<LedgerClient> {
   }
 
   lend(callback: (n: number) => number): void {
-    this.#callback = callback as Stub<typeof callback>;
+    this.#callback = callback as unknown as Stub<typeof callback>;
   }
 
   received(): number[] {

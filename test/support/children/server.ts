@@ -1,6 +1,6 @@
 /** A server that can be killed: one service with everything that a bad day needs. Its arguments are the port and the lease. */
 import { Service } from "../../../src/index.js";
-import { serve } from "../../../src/server/index.js";
+import { type ServerEvents, serve } from "../../../src/server/index.js";
 import { answer, noteTroubles, troubles } from "./answering.js";
 
 /** What its clients expose. */
@@ -54,7 +54,8 @@ const queueBytesMax = 262_144;
 const lease = leaseMs === undefined ? {} : { leaseMs };
 const server = await serve({ address: `http://127.0.0.1:${port}/WAO`, service: Troubled, queueBytesMax, ...lease });
 const ended: string[] = [];
-server.addEventListener("session_ended", ({ detail }) => ended.push(detail.reason.code));
+const noteEnd = ({ detail }: CustomEvent<ServerEvents["session_ended"]>) => ended.push(detail.reason.code);
+server.addEventListener("session_ended", noteEnd);
 let failedCalls = 0;
 server.addEventListener("call_failed", () => {
   failedCalls += 1;

@@ -10,7 +10,7 @@ const WIDTH = 880;
 /** Readable on white and on near-black. */
 const ACCENT = "#2b8a9e";
 /** How opaque the dots of a map are, from few rows to many. */
-const OPACITIES = [0.28, 0.45, 0.62, 0.8, 1];
+const OPACITIES = [0.36, 0.5, 0.66, 0.82, 1];
 
 const LEGEND_STEP = 124;
 const DOT_RADIUS = 2.5;

@@ -58,7 +58,7 @@ export class MapTally implements Tally {
       if (dot) dot.rows += 1;
       else rowsOf.set(`${x},${y}`, { place: [west + (x + 0.5) * step, unmercator(mercator(south) + (y + 0.5) * step)], rows: 1 });
     }
-    const dots = [...rowsOf.values()];
+    const dots = [...rowsOf.values()].sort((one, other) => other.rows - one.rows);
     return {
       data: { kind: "map", levels: levelsOf(dots), outside, frame },
       table: [["longitude", "latitude", "rows"], ...dots.map(({ place, rows }) => [...place.map(short), rows])],
