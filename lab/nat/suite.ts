@@ -3,7 +3,8 @@ import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type Row, remarksOf, rowOf, summaryOf, tableOf } from "./judge/report.js";
 import { type RunOptions, runScenario } from "./judge/run.js";
-import { type Scenario, scenarios } from "./judge/scenarios.js";
+import type { Scenario } from "./judge/scenario.js";
+import { scenarios } from "./judge/scenarios.js";
 
 /** Which scenarios, and how. */
 export interface SuiteOptions extends RunOptions {

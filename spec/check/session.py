@@ -184,12 +184,14 @@ class Session:
 
     def send_urgent(self, messages: bytes) -> bytes:
         """Sends at once what may use the reserve beyond the window: cancels and releases."""
-        return self._push(messages) if self._room() + WINDOW_RESERVE_BYTES >= len(messages) else b""
+        fits = not self.closing and self._room() + WINDOW_RESERVE_BYTES >= len(messages)
+        return self._push(messages) if fits else b""
 
     def flush(self) -> bytes:
         """As much of what waits as the window lets through."""
         octets = b""
-        while self._waiting and self._room() >= _length(self._waiting[0]):
+        # Behind CLOSE there are no more batches.
+        while self._waiting and not self.closing and self._room() >= _length(self._waiting[0]):
             octets += self._push(self._waiting.popleft())
         return octets
 
@@ -200,8 +202,10 @@ class Session:
                 raise ProtocolError("a frame before welcome")
         if isinstance(frame, (Batch, Fragment)):
             self._peer_ahead_ms = max(self._peer_ahead_ms, frame.clock_ms - self.clock_ms)
+            before = self.inbox.received
             messages = self.inbox.take(frame)
-            return frames.encode(Ack(self.inbox.received)), messages
+            # A duplicate is acknowledged already.
+            return frames.encode(Ack(self.inbox.received)) if self.inbox.received > before else b"", messages
         if isinstance(frame, Ack):
             self.outbox.acknowledge(frame.sequence)
             return self.flush(), None
@@ -243,6 +247,8 @@ class Session:
         self.admission = welcome["admission"]
         self.id = welcome.fields.get("id", self.id)
         self.key = welcome.fields.get("key", self.key)
+        if self.id is None or self.key is None:
+            raise ProtocolError("a welcome without identification and key: this is no server of this protocol")
         self._peer_ahead_ms = welcome["clockMs"] - self.clock_ms
 
     def _push(self, content: Content) -> bytes:

@@ -39,11 +39,11 @@ export const errorTable = {
   version_unsupported: ["stop", 400],
   // The session and its links.
   attach_stale: ["stop", 409],
-  superseded: ["stop"],
+  superseded: ["stop", 409],
   lease_expired: ["new_access"],
   attach_timeout: ["new_access"],
   closed: ["stop"],
-  protocol_error: ["stop"],
+  protocol_error: ["stop", 400],
   slow_consumer: ["stop"],
   server_closed: ["new_access"],
   process_crashed: ["new_access"],

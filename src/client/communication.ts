@@ -70,7 +70,7 @@ export class Communication {
   private readonly stopWatching: CancelTimer;
   private id = "";
   private admission = "";
-  /** The first link at the session's own address is on its way: on a slow path, the answer to the access ends before. */
+  /** The first link at the session's own address is on its way; on a slow path the access's answer ends before. */
   private isUnderWay = true;
 
   constructor(private readonly options: CommunicationOptions) {

@@ -173,6 +173,7 @@ const fieldsOf: Record<ControlFrame["type"], Record<string, Field>> = {
     key: may(octetsOf(KEY_BYTES)),
     number: must(atLeastOne),
     confirmed: must(count),
+    parkMs: must(count),
     holdMs: must(count),
   },
 };

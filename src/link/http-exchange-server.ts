@@ -54,7 +54,9 @@ export class AcceptedExchangeLink implements Link {
   private received = 0;
   private cancelAnswer: CancelTimer | undefined;
   private cancelIdle: CancelTimer | undefined;
-  private endIsDue = false;
+  /** Why the link is being ended, once it is. */
+  private closeReason: string | undefined;
+  private isOver = false;
 
   constructor(
     private readonly clock: Clock,
@@ -75,7 +77,7 @@ export class AcceptedExchangeLink implements Link {
 
   /** A request of this link came. False: it belongs to a link that is dead, and is to be refused. */
   request(head: ExchangeFrame, frames: Uint8Array, answer: ExchangeAnswer): boolean {
-    if (this.events === undefined) return false;
+    if (this.isOver) return false;
     for (const number of this.answers.keys()) if (number <= head.confirmed) this.answers.delete(number);
     if (head.number <= this.received) return this.repeat(head.number, answer);
     if (head.number > this.received + 1) {
@@ -98,7 +100,10 @@ export class AcceptedExchangeLink implements Link {
   }
 
   send(octets: Uint8Array): void {
-    if (this.events === undefined) return;
+    if (!this.isOver && this.closeReason === undefined) this.deliver(octets);
+  }
+
+  private deliver(octets: Uint8Array): void {
     if (this.current === undefined || this.current.isWhole) {
       this.pending.push(octets);
       this.pendingBytes += octets.length;
@@ -108,8 +113,14 @@ export class AcceptedExchangeLink implements Link {
   }
 
   close(reason: string): void {
-    if (this.events === undefined) return;
-    if (this.current !== undefined) this.endAnswer(this.current);
+    if (this.isOver || this.closeReason !== undefined) return;
+    this.closeReason = reason;
+    // A link that is refused before its first request was taken has its say in the answer to that one.
+    if (this.current !== undefined) this.finish(this.current, reason);
+  }
+
+  private finish(kept: Kept, reason: string): void {
+    this.endAnswer(kept);
     queueMicrotask(() => this.end(reason, "answered"));
   }
 
@@ -124,8 +135,12 @@ export class AcceptedExchangeLink implements Link {
     // The head leaves at once when frames may stream after it: it shows whether answers come through unbuffered.
     this.put(kept, this.mark(head.number));
     this.planEnd(kept, Math.min(head.parkMs, KEEP_MS_MAX));
-    for (const octets of this.pending.splice(0)) this.write(kept, octets);
+    const waiting = this.pending;
+    this.pending = [];
     this.pendingBytes = 0;
+    // An answer that is full ends on the way; the rest waits for the next one.
+    for (const octets of waiting) this.deliver(octets);
+    if (this.closeReason !== undefined) return this.finish(kept, this.closeReason);
     if (frames.length > 0) this.events?.receive(frames);
   }
 
@@ -160,13 +175,7 @@ export class AcceptedExchangeLink implements Link {
     this.cancelAnswer?.();
     this.cancelAnswer = undefined;
     if (ms > 0) this.cancelAnswer = this.clock.after(ms, () => this.endAnswer(kept));
-    else if (!this.endIsDue) {
-      this.endIsDue = true;
-      this.clock.atTurnEnd(() => {
-        this.endIsDue = false;
-        if (this.current !== undefined) this.endAnswer(this.current);
-      });
-    }
+    else this.clock.atTurnEnd(() => this.endAnswer(kept));
   }
 
   private endAnswer(kept: Kept): void {
@@ -191,15 +200,14 @@ export class AcceptedExchangeLink implements Link {
   }
 
   private end(reason: string, end: LinkEnd): void {
-    const { events } = this;
-    if (events === undefined) return;
-    this.events = undefined;
+    if (this.isOver) return;
+    this.isOver = true;
     this.cancelAnswer?.();
     this.cancelIdle?.();
     for (const { answer } of this.early.values()) answer.end();
     for (const { answer, isWhole } of this.answers.values()) if (!isWhole) answer?.end();
     this.pending = [];
     this.forget();
-    events.closed(reason, end);
+    this.events?.closed(reason, end);
   }
 }

@@ -40,10 +40,6 @@ export interface Import {
   stub: { deref(): object | undefined } | undefined;
 }
 
-/** What the message that is being written lends; what it sends home; of which new stubs one being read has brought. */
-const lent: Export[] = [];
-const named: Import[] = [];
-const taken: StubTarget[] = [];
 
 /** All that lend something now: for {@link revoke}, which is not told the session. */
 const lenders = new Set<References>();
@@ -63,6 +59,11 @@ export class References implements ReferenceOwner {
   private isHigh = false;
   private imports: Map<number, Import> | undefined;
   private releases: Set<Import> | undefined;
+  /** What the message that is being written lends, and what it sends home. */
+  private readonly lent: Export[] = [];
+  private readonly named: Import[] = [];
+  /** The new stubs that the message being read has brought. */
+  private readonly fresh: StubTarget[] = [];
 
   constructor(
     private readonly context: PeerContext,
@@ -101,49 +102,49 @@ export class References implements ReferenceOwner {
     if (type === REF_HOME) return this.lentValue(number);
     if (type !== REF_LENT || kind > TARGET) throw localError("invalid_argument", "streams are not there yet");
     const one = this.take(number, kind);
-    const stub = one.live && one.stub?.deref();
-    if (stub) return stub;
+    const known = one.live && one.stub?.deref();
+    if (known) return known;
     this.releases?.delete(one);
     const target = new StubTarget(this, one);
-    const fresh: object = makeStub(this.calls, target, kind === FUNCTION);
+    const stub: object = makeStub(this.calls, target, kind === FUNCTION);
     one.live = target;
-    one.stub = typeof WeakRef === "undefined" ? { deref: () => fresh } : new WeakRef(fresh);
-    collected?.register(fresh, target, target);
-    taken.push(target);
-    return fresh;
+    one.stub = typeof WeakRef === "undefined" ? { deref: () => stub } : new WeakRef(stub);
+    collected?.register(stub, target, target);
+    this.fresh.push(target);
+    return stub;
   }
 
   /** What was lent by this number. Throws `reference_unknown` or `reference_released`. */
   lentValue(number: number): object {
     const value = this.exports?.get(number)?.value;
     if (value) return value;
-    throw localError(number > this.lastNumber ? "reference_unknown" : "reference_released");
+    throw localError(number > this.lastNumber || number === 0 ? "reference_unknown" : "reference_released");
   }
 
   /** Undoes the loans of a message that is not sent. */
-  takeBack(loans: readonly unknown[] = lent): void {
+  takeBack(loans: readonly unknown[] = this.lent): void {
     for (const one of loans as Export[]) this.subtract(one, 1);
-    lent.length = named.length = 0;
+    this.lent.length = this.named.length = 0;
   }
 
   /** What the message that was written lends, for {@link takeBack}. */
   loans(): readonly unknown[] {
-    return lent.splice(0);
+    return this.lent.splice(0);
   }
 
   /** What the call that was written sends home, pinned until its answer. */
   pins(): readonly Import[] | undefined {
-    if (lent.length > 0) lent.length = 0;
-    if (named.length === 0) return undefined;
-    for (const one of named) one.pins++;
-    return named.splice(0);
+    if (this.lent.length > 0) this.lent.length = 0;
+    if (this.named.length === 0) return undefined;
+    for (const one of this.named) one.pins++;
+    return this.named.splice(0);
   }
 
   /** An answer was committed with this mark. */
   answered(mark: number): void {
-    if (lent.length > 0) lent.length = 0;
-    if (named.length === 0) return;
-    for (const one of named.splice(0)) {
+    if (this.lent.length > 0) this.lent.length = 0;
+    if (this.named.length === 0) return;
+    for (const one of this.named.splice(0)) {
       one.marks = one.marks.filter((mark) => !this.context.sink.isHanded(mark));
       one.marks.push(mark);
     }
@@ -151,7 +152,7 @@ export class References implements ReferenceOwner {
 
   /** The new stubs of the message being read, for {@link giveBack}. */
   taken(): StubTarget[] | undefined {
-    return taken.length > 0 ? taken.splice(0) : undefined;
+    return this.fresh.length > 0 ? this.fresh.splice(0) : undefined;
   }
 
   /** Releases the new stubs of a message that is not delivered. */
@@ -238,7 +239,7 @@ export class References implements ReferenceOwner {
         "a stub of another session, or of a root, cannot be passed: pass a function",
       );
     if (target.isReleased) throw localError("reference_released");
-    named.push(target.held);
+    this.named.push(target.held);
     return { type: REF_HOME, number: target.held.number };
   }
 
@@ -255,7 +256,7 @@ export class References implements ReferenceOwner {
       this.watchQuota(this.exports.size);
     }
     one.count++;
-    lent.push(one);
+    this.lent.push(one);
     return { type: REF_LENT, number: one.number, kind };
   }
 

@@ -12,7 +12,7 @@ async function start(origins: string[]) {
   return server;
 }
 
-test("a server that was restarted does not know the session: the page is told so, although its upgrade just failed", async (context) => {
+test("a server that was restarted does not know the session, and a page is told so", async (context) => {
   const { origin } = await startPages();
   const [first, second] = [await start([origin]), await start([origin])];
   const proxy = await startProxy(first.address.port);

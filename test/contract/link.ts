@@ -136,6 +136,18 @@ function streamContract(start: () => Promise<StartedPair>, farLearns: boolean): 
     expect([...new Set(far.received)]).toEqual(upTo(50));
   });
 
+  test("two megabytes of one turn arrive whole and in order, each way at once", async () => {
+    const { near, far, sendNear, sendFar } = await start();
+    const numbers = Array.from({ length: 40 }, (_, index) => 50 * (index + 1));
+    for (const n of numbers) {
+      sendNear(n);
+      sendFar(n);
+    }
+    const counts = () => [near.received.length, far.received.length];
+    await expect.poll(counts, { timeout: 5_000 }).toEqual([40, 41]);
+    expect([near.received, far.received]).toEqual([numbers, [1, ...numbers]]);
+  });
+
   test("close of the near end lets what was sent leave, too", async () => {
     const { near, far, nearLink, sendNear } = await start();
     for (const n of upTo(100).slice(1)) sendNear(n);
@@ -169,6 +181,14 @@ export function linkContract(kind: LinkKindUnderTest): void {
       }
       await expect.poll(() => near.received.length, { timeout: 5_000 }).toBe(300);
       expect(near.received).toEqual(upTo(300));
+    });
+
+    test("a megabyte of one turn arrives whole and in order", async () => {
+      const { near, sendFar } = await start();
+      const numbers = Array.from({ length: 20 }, (_, index) => 50 * (index + 1));
+      for (const n of numbers) sendFar(n);
+      await expect.poll(() => near.received.length, { timeout: 5_000 }).toBe(20);
+      expect(near.received).toEqual(numbers);
     });
 
     test("close lets what was sent leave, and drops what is sent after it", async () => {

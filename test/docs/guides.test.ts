@@ -33,3 +33,10 @@ async function follow(context: TestContext, blocks: readonly Block[]): Promise<v
 
 test("README.md, followed from an empty folder, works as printed", options, (context) =>
   followFromNothing(context, readGuide("README.md")));
+
+test("first-service.md, followed from an empty folder, works as printed", options, (context) =>
+  followFromNothing(context, readGuide("docs/guides/first-service.md")));
+
+test.for(["callbacks-and-pushing", "errors-and-outcomes"])("%s.md works as printed", options, (name, context) =>
+  follow(context, readGuide(`docs/guides/${name}.md`)),
+);

@@ -147,7 +147,7 @@ test("functions and objects are called any time later, and are released", async 
   expect(calls).toEqual([21]);
 });
 
-test("errors cross the wire with name, message and code; the stack stays, and is seen at home with file and line", async () => {
+test("errors cross the wire with name, message and code; the stack is seen at home only, with file and line", async () => {
   const { remote, errors, session } = await start();
   const error = await remote.fail().then(
     () => undefined,

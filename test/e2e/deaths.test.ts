@@ -138,6 +138,15 @@ test("calls that fail and that nobody looks at harm nobody, on either side", asy
   expect(failures).toContain("outcome_unknown");
 });
 
+test("a service that throws, with nobody listening, is printed once by the server with file and line", async () => {
+  const { child, href } = await startServer();
+  const session = open(href);
+  for (let i = 0; i < 3; i++) await expect(session.remote.fail()).rejects.toThrow("the service is out of order");
+  await expect.poll(() => child.printed).toContain("the service is out of order");
+  expect(child.printed).toMatch(/fail.*children\/server\.ts:\d+/);
+  expect(child.printed.match(/DuowireServiceError/g)).toHaveLength(1);
+});
+
 test("a client that is killed with calls open leaves no trouble on the server", async () => {
   const { href, report } = await startServer();
   const client = startChild("client", [href]);

@@ -99,3 +99,51 @@ test("the first access itself survives drops, and is one access", async () => {
   expectPerfect(service, few.calls);
   expect(server.sessions.size).toBe(1);
 });
+
+test("a full window behind an upgrade that fails does not end the session", async () => {
+  const { proxy, href } = await startLedger();
+  const { end, session } = open(href);
+  await expect.poll(() => session.link?.kind).toBe("websocket");
+  proxy.mode = "stall";
+  const calls = end.run(session, { calls: 30, atOnce: 30, everyMs: 0, payloadBytes: 100_000 });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  // The window's octets are on their way, and then only plain requests get through for a while.
+  proxy.forbids = (said) => said.includes("Upgrade: websocket");
+  proxy.destroyAll();
+  proxy.mode = "pass";
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  proxy.forbids = () => false;
+  const { client, service } = await calls;
+  expectPerfect(client, 30);
+  expectPerfect(service, 30);
+});
+
+test.for([
+  { everyMs: 100, delayMs: 10 },
+  { everyMs: 40, delayMs: 0 },
+])("calls get on although connections last $everyMs ms and octets take $delayMs ms", async ({ everyMs, delayMs }) => {
+  const { proxy, href } = await startLedger();
+  const { end, session } = open(href);
+  proxy.delayMs = delayMs;
+  const some: Load = { ...load, calls: 300 };
+  proxy.destroyEach(everyMs);
+  const { client, service } = await end.run(session, some);
+  proxy.destroyEach(undefined);
+  expectPerfect(client, some.calls);
+  expectPerfect(service, some.calls);
+});
+
+test("without WebSockets, numbered calls survive drops over plain requests", async () => {
+  const { proxy, server, href } = await startLedger();
+  const { end, session } = open(href);
+  proxy.forbids = (said) => said.includes("Upgrade: websocket");
+  const { client, service } = await whileDropping(proxy, () => end.run(session, { ...load, calls: 500 }));
+  expectPerfect(client, 500);
+  expectPerfect(service, 500);
+  const big: Load = { calls: 40, atOnce: 2, everyMs: 20, payloadBytes: 100_000 };
+  const other = open(href);
+  const tally = await whileDropping(proxy, () => other.end.run(other.session, big));
+  expectPerfect(tally.client, big.calls);
+  expectPerfect(tally.service, big.calls);
+  expect(server.sessions.size).toBe(2);
+});

@@ -134,7 +134,7 @@ test("await using ends the session on both sides", async () => {
   expect(diary).toContain("aborted closed");
 });
 
-test("close() rejects open calls with closed and their outcome, both sides' calls, and never rejects itself", async () => {
+test("close() rejects open calls with closed and their outcome, and never rejects itself", async () => {
   const server = await start();
   const session = connect<Diary>(server.address.href, { expose });
   await session.opened;

@@ -102,7 +102,7 @@ test("server.close() ends every session with server_closed and frees the port", 
   await again.close();
 });
 
-test("server.close({ drainMs }) refuses the new, lets the old go on, and ends them after it at the latest", async () => {
+test("server.close({ drainMs }) refuses the new, lets the old go on, and ends them in time", async () => {
   const server = await start();
   const [brief, long] = [open(server.address.href, "brief"), open(server.address.href, "long")];
   await Promise.all([brief.remote.hello(), long.remote.hello()]);

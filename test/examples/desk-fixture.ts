@@ -5,8 +5,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { TestContext } from "vitest";
 import type { ClientSession } from "../../src/client/index.js";
-import type { Server } from "../../src/server/index.js";
 import type { Service } from "../../src/index.js";
+import type { Server } from "../../src/server/index.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const deskFolder = `${root}examples/desk/`;
@@ -128,7 +128,11 @@ export function run(
   began: (kill: (signal: NodeJS.Signals) => void, onOutput: (run: (text: string) => void) => void) => void = () => {},
 ): Promise<{ readonly code: number | null; readonly output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], timeout: PREPARE_MS, killSignal: "SIGKILL" });
+    const child = spawn(program, args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: PREPARE_MS,
+      killSignal: "SIGKILL",
+    });
     let output = "";
     const listeners: ((text: string) => void)[] = [];
     for (const stream of [child.stdout, child.stderr]) {

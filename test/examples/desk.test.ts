@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type TestContext, describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
 import {
   type DeskClient,
   type DeskParts,
@@ -56,7 +56,7 @@ describe("desk", { timeout: PREPARE_MS }, () => {
     const report = await opened.parts.sendFile(session.remote, fileOf("zipcodes.csv", sample));
 
     expect(report).toMatchObject({ rows: 42_049, rowsLeftOut: 0, title: "A map by latitude and longitude" });
-    expect(new TextDecoder().decode(report.chart)).toMatch(/^<svg [^]*<\/svg>$/);
+    expect(new TextDecoder().decode(report.chart)).toMatch(/^<svg [\s\S]*<\/svg>$/);
     expect(questions.map(({ options }) => options.length)).toEqual([2]);
     for (const step of ["reading", "drawing"]) {
       const bytes = progress.filter((one) => one.step === step).map((one) => one.bytes);
@@ -103,7 +103,9 @@ describe("desk", { timeout: PREPARE_MS }, () => {
       const sent = opened.parts.sendFile(session.remote, fileOf("wrong.csv", content));
       await expect(sent).rejects.toMatchObject({ code: "not_csv", message: expect.stringMatching(words) });
     }
-    await expect(opened.parts.sendFile(session.remote, fileOf("flowers.csv", FLOWERS))).resolves.toMatchObject({ rows: 6 });
+    await expect(opened.parts.sendFile(session.remote, fileOf("flowers.csv", FLOWERS))).resolves.toMatchObject({
+      rows: 6,
+    });
   });
 
   it("refuses a file that is too large before it is sent, and whoever sends it all the same", async (context) => {
@@ -112,14 +114,13 @@ describe("desk", { timeout: PREPARE_MS }, () => {
     const huge = { name: "huge.csv", bytes: 200_000_000, read: () => Promise.reject(new Error("it was read")) };
 
     await expect(opened.parts.sendFile(session.remote, huge)).rejects.toThrow(/has 200 MB; the desk takes .* 64 MB/);
-    await expect(session.remote.begin({ name: "huge.csv", bytes: huge.bytes })).rejects.toMatchObject({ code: "too_large" });
+    await expect(session.remote.begin({ name: "huge.csv", bytes: huge.bytes })).rejects.toMatchObject({
+      code: "too_large",
+    });
 
     await session.remote.begin({ name: "liar.csv", bytes: 10 });
-    const part = new TextEncoder().encode("a,b\n1,2\n".repeat(100_000));
-    const flood = async () => {
-      for (let sent = 0; sent < 100_000_000; sent += part.length) await session.remote.part(part);
-    };
-    await expect(flood()).rejects.toMatchObject({ code: "too_large" });
+    const part = new TextEncoder().encode("a,b\n1,2\n3,4\n");
+    await expect(session.remote.part(part)).rejects.toMatchObject({ code: "too_large" });
   });
 
   it("takes one file at a time from each client", async (context) => {
@@ -152,7 +153,11 @@ describe("desk", { timeout: PREPARE_MS }, () => {
     isDone = true;
     await asking;
 
-    expect(reports.map(({ title }) => title)).toEqual(["A map by latitude and longitude", "Rows by state", "Rows by state"]);
+    expect(reports.map(({ title }) => title)).toEqual([
+      "A map by latitude and longitude",
+      "Rows by state",
+      "Rows by state",
+    ]);
     expect(new Set(reports.map(({ ticket }) => ticket)).size).toBe(3);
     expect(slowestMs).toBeLessThan(2_000);
   });
@@ -184,7 +189,7 @@ describe("desk command", { timeout: PREPARE_MS }, () => {
 
     const { code, output } = await run(process.execPath, [parts.cli, "--sample", "-y", "-o", out, desk.address]);
 
-    expect(output).toMatch(/At the desk: .*\/WAO\.n1\.[^]*Sent and read 42,049 rows[^]*Wrote .*chart\.svg/);
+    expect(output).toMatch(/At the desk: .*\/WAO\.n1\.[\s\S]*Sent and read 42,049 rows[\s\S]*Wrote .*chart\.svg/);
     expect(code).toBe(0);
     expect(readFileSync(out, "utf8")).toMatch(/^<svg /);
     expect(desk.server.sessions.size).toBe(0);
@@ -217,13 +222,23 @@ describe("desk command", { timeout: PREPARE_MS }, () => {
     const gone = await run(process.execPath, [parts.cli, sample, "-y", desk.address]);
 
     expect(left).toMatchObject({ code: 1, output: expect.stringMatching(/The server was closed/) });
-    expect(gone).toMatchObject({ code: 1, output: expect.stringMatching(/Nobody answers[^]*npm start/) });
+    expect(gone).toMatchObject({ code: 1, output: expect.stringMatching(/Nobody answers[\s\S]*npm start/) });
   });
 
   it("ends its session on Ctrl-C", async (context) => {
     const { parts, desk } = await open(context);
-    const { code, output } = await run(process.execPath, [parts.cli, "--sample", "-y", desk.address], (kill, onOutput) =>
-      onOutput((text) => text.includes("At the desk") && kill("SIGINT")),
+    const { code, output } = await run(
+      process.execPath,
+      [parts.cli, "--sample", "-y", desk.address],
+      (kill, onOutput) => {
+        let isStopped = false;
+        onOutput((text) => {
+          // A second one would not wait for the session.
+          if (isStopped || !text.includes("At the desk")) return;
+          isStopped = true;
+          kill("SIGINT");
+        });
+      },
     );
     expect(output).toContain("Stopped; nothing is kept.");
     expect(code).toBe(130);

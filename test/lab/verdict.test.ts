@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { rowOf, summaryOf, tableOf } from "../../lab/nat/judge/report.js";
 import type { Record as RunRecord } from "../../lab/nat/judge/run.js";
-import type { Scenario, Step } from "../../lab/nat/judge/scenarios.js";
+import type { Scenario, Step } from "../../lab/nat/judge/scenario.js";
 import type { Line } from "../../lab/nat/judge/tally.js";
 import { judge } from "../../lab/nat/judge/verdict.js";
 

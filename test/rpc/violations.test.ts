@@ -234,3 +234,12 @@ test("receive of any octets throws only MalformedOctets or a violation, and leav
     process.off("unhandledRejection", listener);
   }
 });
+
+test("a malformed message leaves nothing behind for another session", async () => {
+  const [attacker, victim] = [setUp(), setUp()];
+  const malformed = octets(`95 01 01 00 ${echo} 92 d51007 00 c1`);
+  expect(() => attacker.b.peer.receive(malformed, 0)).toThrow(MalformedOctets);
+  // A refused value: what came with it is given back, and only that.
+  await answerOf(victim, `95 01 01 00 ${echo} 91 d42000`);
+  expect(victim.b.peer.urgent(1_000)).toBeUndefined();
+});

@@ -47,7 +47,7 @@ export async function stopChromium(): Promise<void> {
   browser = profile = undefined;
 }
 
-/** The page's script, bundled once per file of tests as a browser's bundler would: `#websocket` is the browser's own. */
+/** The page's script, bundled once per file of tests as a user's bundler would: `#websocket` is the browser's. */
 export function pageScript(): Promise<string> {
   script ??= bundle(fileURLToPath(new URL("../browser/page.ts", import.meta.url)));
   return script;

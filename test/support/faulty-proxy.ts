@@ -22,6 +22,8 @@ export class FaultyProxy {
   accepted = 0;
   /** How long each piece travels, each way. */
   delayMs = 0;
+  /** A connection on which a client says such a thing is reset. */
+  forbids: (said: string) => boolean = () => false;
   private port_ = 0;
   private mode_: ProxyMode = "pass";
   private readonly pairs = new Set<Pair>();
@@ -107,6 +109,7 @@ export class FaultyProxy {
     near.setNoDelay(true);
     far.setNoDelay(true);
     this.keep({ near, far });
+    near.on("data", (octets) => this.forbids(octets.toString("latin1")) && near.resetAndDestroy());
     this.pipe(near, far);
     this.pipe(far, near);
     if (this.mode_ === "stall") for (const socket of [near, far]) socket.pause();

@@ -16,6 +16,15 @@ const TICKET = "desk-ticket";
 const SENDING = "desk-sending";
 const LINK_REFRESH_MS = 1_000;
 
+let isLeaving = false;
+// Before the session's own listener: what a leaving page's session says is nobody's problem any more.
+addEventListener("pagehide", () => {
+  isLeaving = true;
+});
+addEventListener("pageshow", () => {
+  isLeaving = false;
+});
+
 let session = open();
 let isWorking = false;
 
@@ -49,7 +58,7 @@ async function work(file: FileSource): Promise<void> {
     showProblem(await inWords(error, session), session.state === "closed");
     show("result", element<HTMLImageElement>("chart").src !== "");
   } finally {
-    sessionStorage.removeItem(SENDING);
+    if (!isLeaving) sessionStorage.removeItem(SENDING);
     isWorking = false;
     hideWork();
     show("start", true);

@@ -1,6 +1,7 @@
 /** The part of the page that shows the work on a file: how far it is, and what the desk asks. */
-import type { Progress, Question } from "../src/shared/wire.js";
+
 import { Silence } from "../src/shared/silence.js";
+import type { Progress, Question } from "../src/shared/wire.js";
 import { counted, size } from "../src/shared/words.js";
 import { element, show } from "./elements.js";
 

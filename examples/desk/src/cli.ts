@@ -88,7 +88,10 @@ async function send(file: FileOnDisk, { address, out, terminal }: Wanted): Promi
     process.once("SIGINT", stop).once("SIGTERM", stop);
     tellStates(session, terminal);
     tellWaiting(session, address, terminal);
-    const report = await Promise.race([sendFile(session.remote, file), closed.then((reason) => Promise.reject(reason))]);
+    const report = await Promise.race([
+      sendFile(session.remote, file),
+      closed.then((reason) => Promise.reject(reason)),
+    ]);
     const path = out ?? `${file.name}.svg`;
     await writeFile(path, report.chart);
     tell(report, path, terminal);
@@ -117,7 +120,8 @@ function tellWaiting({ opened }: ClientSession<Desk>, address: string, terminal:
 function tellStates(session: ClientSession<Desk>, terminal: Terminal): void {
   let wasInterrupted = false;
   session.addEventListener("state", ({ detail: { state } }) => {
-    if (state === "open") terminal.say(wasInterrupted ? "Back: the work goes on." : `At the desk: ${session.address.href}`);
+    if (state === "open")
+      terminal.say(wasInterrupted ? "Back: the work goes on." : `At the desk: ${session.address.href}`);
     if (state === "interrupted") terminal.say("Interrupted: looking for a way back, nothing is lost yet.");
     wasInterrupted = state === "interrupted";
   });

@@ -18,7 +18,9 @@ export class FileOnDisk implements FileSource {
   /** Rejects with an error in plain words. */
   static async open(path: string): Promise<FileOnDisk> {
     const handle = await open(path).catch((error: NodeJS.ErrnoException) => {
-      throw new Error(error.code === "ENOENT" ? `There is no file ${path}.` : `${path} cannot be opened: ${error.message}`);
+      throw new Error(
+        error.code === "ENOENT" ? `There is no file ${path}.` : `${path} cannot be opened: ${error.message}`,
+      );
     });
     const stat = await handle.stat();
     if (stat.isFile()) return new FileOnDisk(handle, basename(path), stat.size);

@@ -5,8 +5,8 @@ import { DuowireError, RemoteError } from "duowire";
 import { attach, type Server } from "duowire/server";
 import sirv from "sirv";
 import { samples } from "./samples.js";
-import { DeskError } from "./service/desk-error.js";
 import { Desk } from "./service/desk.js";
+import { DeskError } from "./service/desk-error.js";
 import { answerPage } from "./service/report-page.js";
 import { type KeptReport, reports } from "./service/reports.js";
 

@@ -58,7 +58,8 @@ export class Terminal {
   }
 
   async #choose(options: readonly string[]): Promise<string> {
-    if (process.stdin.isTTY !== true) throw new Error("The desk asks, and there is no terminal: use --yes or --answer.");
+    if (process.stdin.isTTY !== true)
+      throw new Error("The desk asks, and there is no terminal: use --yes or --answer.");
     const lines = createInterface({ input: process.stdin, output: process.stderr });
     // The line editor takes Ctrl-C for itself; it is meant for the program.
     lines.on("SIGINT", () => process.emit("SIGINT"));

@@ -78,6 +78,10 @@ function show(value: number | null): string {
 /** What follows the table: why each that did not pass did not, and the list that is to shrink. */
 export function remarksOf(rows: readonly Row[]): string {
   const remarks = rows.filter((row) => row.reason !== "").map((row) => `${row.scenario}: ${row.result}: ${row.reason}`);
+  for (const { scenario, verdict } of rows) {
+    const [complaint] = verdict?.complaints.split("\n") ?? [];
+    if (complaint) remarks.push(`${scenario}: printed by a process, first line: ${complaint}`);
+  }
   const early = rows.filter((row) => row.result === "passed early").map((row) => row.scenario);
   if (early.length > 0) remarks.push(`take "needs" from scenarios.ts for ${early.join(", ")}: they pass now`);
   return remarks.join("\n");

@@ -9,7 +9,7 @@ import { Lab } from "../lab.js";
 import { whyNoProxy } from "../proxies.js";
 import { clientNodes, LOCAL_URL, type NodeName, PUBLIC_URL } from "../topology.js";
 import { machineNow } from "./ledger.js";
-import type { Scenario, Step } from "./scenarios.js";
+import type { Scenario, Step } from "./scenario.js";
 import type { Line } from "./tally.js";
 import { judge, type Verdict } from "./verdict.js";
 
@@ -27,6 +27,7 @@ const CALLS_PER_SECOND = 100;
 const PATIENCE_MS = 15_000;
 const READY_MS = 20_000;
 const TIMER_MS = 5;
+const LAST_LINES_MS = 500;
 
 /** What happened in a run, and when. */
 export interface Record {
@@ -88,6 +89,8 @@ class Run {
     for (const client of clients) client.stdin?.write("go\n");
     for (const step of this.#scenario.steps) await this.#take(step, beganAt);
     await this.#untilSettled(beganAt + (this.#calls / CALLS_PER_SECOND) * 1000);
+    // What one end settled, the other has executed and written, but its pipe may be read later; so may a second execution.
+    await delay(LAST_LINES_MS);
     return {
       lines: this.#lines,
       strikes: this.#strikes,

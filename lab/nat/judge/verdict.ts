@@ -1,6 +1,6 @@
 /** Holds what happened in a run against what was promised. Pure. */
 import type { Record as RunRecord } from "./run.js";
-import type { Scenario } from "./scenarios.js";
+import type { Scenario } from "./scenario.js";
 import { type Aftermath, type CallLine, type Count, count, type Direction, percentile, recoveryMs } from "./tally.js";
 
 /** The outcome of one scenario: a row of the table. */

@@ -1,4 +1,4 @@
-/** A server that can be killed: one service with everything that a bad day needs. Its arguments are the port and the lease. */
+/** A server that can be killed, with everything that a bad day needs. Its arguments are the port and the lease. */
 import { Service } from "../../../src/index.js";
 import { type ServerEvents, serve } from "../../../src/server/index.js";
 import { answer, noteTroubles, troubles } from "./answering.js";

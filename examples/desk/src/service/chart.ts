@@ -92,7 +92,15 @@ function histogramOptions({ bins, of }: Extract<ChartData, { kind: "histogram" }
 
 function mapOptions({ levels, frame }: Extract<ChartData, { kind: "map" }>): Plot.PlotOptions {
   const [west, south, east, north] = frame;
-  const corners = { type: "MultiPoint", coordinates: [[west, south], [east, north], [west, north], [east, south]] };
+  const corners = {
+    type: "MultiPoint",
+    coordinates: [
+      [west, south],
+      [east, north],
+      [west, north],
+      [east, south],
+    ],
+  };
   const legend = levels.map(({ least }, index) => ({ index, least, opacity: opacity(index, levels.length) }));
   return {
     margin: 8,
@@ -108,7 +116,14 @@ function mapOptions({ levels, frame }: Extract<ChartData, { kind: "map" }>): Plo
         }),
       ),
       ...legend.map(({ index, opacity: fillOpacity }) =>
-        Plot.dot([0], { frameAnchor: "bottom-left", dx: 8 + index * LEGEND_STEP, dy: 28, r: 5, fill: ACCENT, fillOpacity }),
+        Plot.dot([0], {
+          frameAnchor: "bottom-left",
+          dx: 8 + index * LEGEND_STEP,
+          dy: 28,
+          r: 5,
+          fill: ACCENT,
+          fillOpacity,
+        }),
       ),
       ...legend.map(({ index, least }) =>
         Plot.text([least === 1 ? "1 row or more" : `${least} or more`], {

@@ -57,7 +57,7 @@ function numeric(columns: readonly Column[], rows: number): Choice[] {
     .filter((column) => column.max > column.min)
     .map((column) => ({
       label: `How ${column.name} is spread (${count(column.min)} to ${count(column.max)})`,
-      needs: `a number as ${column.name}`,
+      needs: `number as ${column.name}`,
       start: () => new HistogramTally(column),
     }));
 }
@@ -75,5 +75,7 @@ function isCategory(column: Column, rows: number): boolean {
 
 /** Whether a column looks like a key: many numbers, of which none stands out. ZIP codes are no quantity. */
 function isNumberedThrough({ name, values, numbers }: Column, rows: number): boolean {
-  return /(^|[_ ])(id|code|zip|key|no)([_ ]|$)/i.test(name) || (values?.size === numbers && rows > DISTINCT_NUMBERS_MIN);
+  return (
+    /(^|[_ ])(id|code|zip|key|no)([_ ]|$)/i.test(name) || (values?.size === numbers && rows > DISTINCT_NUMBERS_MIN)
+  );
 }

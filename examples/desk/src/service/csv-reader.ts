@@ -1,6 +1,7 @@
 /** Reads CSV from octets that come in parts, in slices short enough that the server answers others in between. */
-import { setImmediate as breathe } from "node:timers/promises";
+
 import { finished } from "node:stream/promises";
+import { setImmediate as breathe } from "node:timers/promises";
 import { CsvError, type Parser, parse } from "csv-parse";
 import { DeskError } from "./desk-error.js";
 import { type FileFormat, fileFormat } from "./file-format.js";
@@ -71,7 +72,8 @@ export class CsvReader {
     const line = (error as { lines?: number }).lines ?? "?";
     const reasons: Readonly<Record<string, string>> = {
       CSV_QUOTE_NOT_CLOSED: "a quotation mark is opened and never closed",
-      CSV_INVALID_CLOSING_QUOTE: "after a closing quotation mark there is more text; double it if it belongs to the text",
+      CSV_INVALID_CLOSING_QUOTE:
+        "after a closing quotation mark there is more text; double it if it belongs to the text",
       INVALID_OPENING_QUOTE: 'a quotation mark stands in the middle of a cell; write "" inside a quoted cell',
       CSV_MAX_RECORD_SIZE: "a row has more than a million characters; is a quotation mark not closed?",
     };

@@ -13,7 +13,8 @@ export class Desk extends Service<DeskClient> {
 
   /** A file is coming. Refused with `too_large`, and with `busy` while there is work on another one. */
   begin(file: FileHead): void {
-    if (this.#job) throw new DeskError("busy", "The desk is at work on another file of yours; wait, or stop that first.");
+    if (this.#job)
+      throw new DeskError("busy", "The desk is at work on another file of yours; wait, or stop that first.");
     this.#stop = new AbortController();
     const signal = AbortSignal.any([this.#stop.signal, this.session.signal]);
     this.#job = new Job(file, this.client, signal);

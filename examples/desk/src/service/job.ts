@@ -45,7 +45,8 @@ export class Job {
   /** Takes the next part, and resolves when it was read. */
   receivePart(octets: Uint8Array): Promise<void> {
     this.#bytes += octets.length;
-    if (this.#bytes > FILE_BYTES_MAX) throw tooLarge(this.#file.name, this.#bytes);
+    if (this.#bytes > this.#file.bytes)
+      throw new DeskError("too_large", `${this.#file.name} is longer than it was said to be.`);
     this.#parts.push(octets);
     this.#reading = this.#reading.then(() => this.#read(octets));
     return this.#reading;
@@ -54,6 +55,7 @@ export class Job {
   /** Everything was sent: makes the report. */
   async finish(): Promise<KeptReport> {
     await this.#reading;
+    if (this.#bytes < this.#file.bytes) throw new DeskError("no_file", `Not all of ${this.#file.name} has come.`);
     await this.#reader.end();
     this.#profile.end();
     this.#tell("reading", this.#bytes, this.#profile.rows);
@@ -99,7 +101,10 @@ export class Job {
     if (!only) {
       const columns = shortened(this.#profile.columns.map((column) => column.name).join(", "), 200);
       const wanted = "numbers that differ, or values that repeat, or latitude and longitude";
-      throw new DeskError("not_csv", `${name} has no column to make a chart of: none has ${wanted}. It has ${columns}.`);
+      throw new DeskError(
+        "not_csv",
+        `${name} has no column to make a chart of: none has ${wanted}. It has ${columns}.`,
+      );
     }
     if (choices.length === 1) return only;
     const text = `${name} has ${counted(this.#profile.rows, "row")}. What should the chart show?`;

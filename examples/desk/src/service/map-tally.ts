@@ -56,7 +56,11 @@ export class MapTally implements Tally {
       const y = Math.floor((mercator(latitude) - mercator(south)) / step);
       const dot = rowsOf.get(`${x},${y}`);
       if (dot) dot.rows += 1;
-      else rowsOf.set(`${x},${y}`, { place: [west + (x + 0.5) * step, unmercator(mercator(south) + (y + 0.5) * step)], rows: 1 });
+      else
+        rowsOf.set(`${x},${y}`, {
+          place: [west + (x + 0.5) * step, unmercator(mercator(south) + (y + 0.5) * step)],
+          rows: 1,
+        });
     }
     const dots = [...rowsOf.values()].sort((one, other) => other.rows - one.rows);
     return {

@@ -3,7 +3,8 @@ import { count, counted } from "../shared/words.js";
 import type { KeptReport } from "./reports.js";
 
 /** No scripts, nothing from elsewhere. Instead of the library's sandbox, in which a browser downloads nothing. */
-const CONTENT_SECURITY_POLICY = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; form-action 'none'";
+const CONTENT_SECURITY_POLICY =
+  "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; form-action 'none'";
 const ROWS_SHOWN_MAX = 300;
 
 /** Answers for whatever lies below the session's address. */
@@ -23,12 +24,17 @@ export function answerPage(request: Request, report: KeptReport | undefined): Re
 }
 
 function answer(type: string, body: string | Uint8Array, status = 200, more: Record<string, string> = {}): Response {
-  const headers = { "content-type": `${type}; charset=utf-8`, "content-security-policy": CONTENT_SECURITY_POLICY, ...more };
+  const headers = {
+    "content-type": `${type}; charset=utf-8`,
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    ...more,
+  };
   return new Response(body as BodyInit, { status, headers });
 }
 
 function csv({ table }: KeptReport): string {
-  const cell = (value: string | number) => (/[",\r\n]/.test(String(value)) ? `"${String(value).replace(/"/g, '""')}"` : value);
+  const cell = (value: string | number) =>
+    /[",\r\n]/.test(String(value)) ? `"${String(value).replace(/"/g, '""')}"` : value;
   return table.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 }
 
@@ -38,20 +44,20 @@ function page(report: KeptReport): string {
   const shown = body.slice(0, ROWS_SHOWN_MAX);
   const more = body.length - shown.length;
   const cells = (row: readonly (string | number)[], tag: string) =>
-    row.map((cell) => `<${tag}>${escape(typeof cell === "number" ? count(cell) : cell)}</${tag}>`).join("");
+    row.map((cell) => `<${tag}>${escaped(typeof cell === "number" ? count(cell) : cell)}</${tag}>`).join("");
   const picture = `data:image/svg+xml;base64,${Buffer.from(chart).toString("base64")}`;
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>${escape(fileName)}: ${escape(title)}</title>
+<title>${escaped(fileName)}: ${escaped(title)}</title>
 <style>${STYLE}</style>
 <main>
-<h1>${escape(title)}</h1>
-<p>${escape(fileName)}, ${counted(rows, "row")}${rowsLeftOut > 0 ? `, ${count(rowsLeftOut)} of them left out` : ""};
+<h1>${escaped(title)}</h1>
+<p>${escaped(fileName)}, ${counted(rows, "row")}${rowsLeftOut > 0 ? `, ${count(rowsLeftOut)} of them left out` : ""};
 finished ${finishedAt.toISOString().slice(0, 16).replace("T", " ")} UTC.</p>
-<img src="${picture}" alt="${escape(chartInWords)}">
-<p>${escape(chartInWords)}</p>
+<img src="${picture}" alt="${escaped(chartInWords)}">
+<p>${escaped(chartInWords)}</p>
 <p><a href="chart.svg">The chart alone</a> · <a href="table.csv">The table as CSV</a></p>
 <div class="scroll" tabindex="0" role="region" aria-label="Table">
 <table><thead><tr>${cells(header, "th")}</tr></thead><tbody>
@@ -66,7 +72,7 @@ ${more > 0 ? `<p>And ${counted(more, "more row")}.</p>` : ""}
 
 const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 
-function escape(text: string): string {
+function escaped(text: string): string {
   return text.replace(/[&<>"]/g, (char) => entities[char] ?? char);
 }
 

@@ -32,7 +32,10 @@ const advices: Partial<Record<ErrorCode, string>> = {
  * An error of a session, or of what was done in it, in words. A call that failed because its session ended is told as
  * the end of the session: that is what the person can do something about.
  */
-export async function inWords(error: unknown, session?: Pick<ClientSession<object>, "state" | "closed">): Promise<InWords> {
+export async function inWords(
+  error: unknown,
+  session?: Pick<ClientSession<object>, "state" | "closed">,
+): Promise<InWords> {
   if (error instanceof RemoteError) return { what: error.message, advice: "" };
   const cause = error instanceof DuowireError && session?.state === "closed" ? await session.closed : error;
   if (cause instanceof DuowireError) return { what: sentence(cause.message), advice: advices[cause.code] ?? "" };
