@@ -22,7 +22,7 @@ const EXPECTED = "expected an address such as http://host:9000/WAO";
 const IDENTIFICATION = /^[A-Za-z0-9._~-]{1,256}$/;
 /** Scheme, authority, path, query, fragment: each part is what the next delimiter leaves, so nothing backtracks. */
 const ADDRESS = /^([A-Za-z]+):\/\/([^/?#]+)([^?#]*)(\?[^#]*)?(?:#.*)?$/;
-const UNWRITABLE = /[\p{Cc}\s\\]/u;
+const UNWRITABLE = /[\p{Cc}\s\\{}|^`<>"]/u;
 
 /**
  * Whether `text` can stand as the identification in an address: letters, digits and `-._~`, so neither ":" nor "/",
@@ -56,7 +56,7 @@ export class ConnectionAddress {
    */
   static parse(address: string | URL): ConnectionAddress {
     const text = String(address);
-    if (UNWRITABLE.test(text)) throw unreadable(text, "white space, a control character or a backslash in it");
+    if (UNWRITABLE.test(text)) throw unreadable(text, "white space or a character in it that no URL has");
     const [, schemeText, authority, path, query = ""] = ADDRESS.exec(text) ?? [];
     if (schemeText === undefined || authority === undefined || path === undefined) {
       throw unreadable(text, "no scheme and host");
@@ -65,6 +65,8 @@ export class ConnectionAddress {
     if (scheme === undefined) throw unreadable(text, `the scheme ${schemeText}, which is not http, https, ws or wss`);
     // A password must not reach an error text, so this one does not repeat the address.
     if (authority.includes("@")) throw new DuowireError("bad_address", `an address names no user; ${EXPECTED}`);
+    if (authority.endsWith(":")) throw unreadable(text, "a colon without a port");
+    if (path.includes("//")) throw unreadable(text, "an empty step in its path");
     const { bare, port } = splitPort(text, path);
     const url = readUrl(text, `${scheme}://${authority}${bare}`);
     const authorityPort = /:(\d+)$/.exec(authority)?.[1];
@@ -163,7 +165,6 @@ function readUrl(text: string, href: string): URL {
 
 function splitPath(text: string, pathname: string): { prefix: string; id: string } {
   if (pathname === "/") return { prefix: "", id: "" };
-  if (pathname.includes("//")) throw unreadable(text, "an empty step in its path");
   const slash = pathname.lastIndexOf("/");
   const id = pathname.slice(slash + 1);
   if (!isIdentification(id)) {

@@ -65,7 +65,9 @@ export async function frameworkGround(): Promise<string | undefined> {
 
 /** Whether npm's complaint is about the way to the registry. */
 export function isOutOfReach(complaint: string): boolean {
-  return /ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ERR_SOCKET_TIMEOUT/.test(complaint);
+  return /ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ERR_SOCKET_TIMEOUT/.test(
+    complaint,
+  );
 }
 
 async function unpack(folder: string, modules: string): Promise<void> {

@@ -44,7 +44,8 @@ export class Program {
         return;
       }
       const couldStill = this.child.exitCode === null && performance.now() < endAt;
-      if (!couldStill) throw new Error(`${place}: expected\n${expected}\nbut "${this.commands.trim()}" printed\n${fresh}`);
+      if (!couldStill)
+        throw new Error(`${place}: expected\n${expected}\nbut "${this.commands.trim()}" printed\n${fresh}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }

@@ -91,8 +91,7 @@ export class Reader {
   private async run(name: string, commands: string, place: string): Promise<void> {
     await this.check();
     await this.programs.get(name)?.stop();
-    const { NODE_OPTIONS: _, VITEST: __, NODE_ENV: ___, ...environment } = process.env;
-    const program = new Program(commands, this.folder, { ...environment, npm_config_loglevel: "error" });
+    const program = new Program(commands, this.folder, environment());
     this.last = program;
     if (name === "") await program.expectGoodEnd(place);
     else this.programs.set(name, program);
@@ -121,4 +120,10 @@ export class Reader {
   private withPorts(text: string): string {
     return text.replace(/(?<![\w.])\d{4}(?![\w.]\d|\w)/g, (number) => this.ports.get(number) ?? number);
   }
+}
+
+/** A shell's own environment: without what the test runner put there. Debian keeps web servers in /usr/sbin. */
+export function environment(): NodeJS.ProcessEnv {
+  const { NODE_OPTIONS: _, VITEST: __, NODE_ENV: ___, ...own } = process.env;
+  return { ...own, PATH: `${own.PATH}:/usr/sbin:/sbin`, npm_config_loglevel: "error" };
 }

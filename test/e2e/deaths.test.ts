@@ -157,7 +157,7 @@ test("a client that is killed with calls open leaves no trouble on the server", 
 
 test.for(["client-first", "server-first"])("a program ends by itself after both were closed, %s", async (order) => {
   const child = startChild("brief", [order]);
-  expect(await child.exited).toBe(0);
+  expect(await child.exited, child.printed).toBe(0);
   expect(child.printed).toContain("the sum is 3");
   expect(Number(/ended after (\d+) ms/.exec(child.printed)?.[1])).toBeLessThan(500);
 });

@@ -15,6 +15,14 @@ import { askPerson, hideWork, showProgress, showWork } from "./work-view.js";
 const TICKET = "desk-ticket";
 const SENDING = "desk-sending";
 const LINK_REFRESH_MS = 1_000;
+/** Most interruptions are over before anybody needs to hear of them. */
+const INTERRUPTION_TOLD_MS = 4_000;
+const unreachable = {
+  what: "The desk cannot be reached.",
+  advice:
+    "If it is the network, wait: the work goes on when the way is back, within two minutes. " +
+    "If the desk was ended, “npm start” starts it again.",
+};
 
 let isLeaving = false;
 // Before the session's own listener: what a leaving page's session says is nobody's problem any more.
@@ -33,6 +41,12 @@ function open(): ClientSession<Desk> {
     expose: { progress: showProgress, ask: askPerson },
   });
   for (const event of ["state", "link"] as const) opened.addEventListener(event, () => showLink(opened));
+  let patience: ReturnType<typeof setTimeout> | undefined;
+  opened.addEventListener("state", ({ detail: { state } }) => {
+    clearTimeout(patience);
+    if (state === "interrupted") patience = setTimeout(() => showProblem(unreachable), INTERRUPTION_TOLD_MS);
+    else if (state === "open") hideProblem(unreachable);
+  });
   void opened.closed.then(async (reason) => {
     if (!isWorking) showProblem(await inWords(reason), true);
   });

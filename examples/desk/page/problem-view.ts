@@ -2,8 +2,11 @@
 import type { InWords } from "../src/shared/in-words.js";
 import { element, show } from "./elements.js";
 
+let shown: InWords | undefined;
+
 /** Says it; with `canConnect` there is a button that makes a new session. */
 export function showProblem({ what, advice }: InWords, canConnect = false): void {
+  shown = { what, advice };
   const [whatText, adviceText] = element("problem").querySelectorAll("p");
   if (whatText) whatText.textContent = what;
   if (adviceText) adviceText.textContent = advice;
@@ -11,6 +14,7 @@ export function showProblem({ what, advice }: InWords, canConnect = false): void
   show("problem", true);
 }
 
-export function hideProblem(): void {
-  show("problem", false);
+/** Takes back what was said; with `only` just that. */
+export function hideProblem(only?: InWords): void {
+  if (only === undefined || only.what === shown?.what) show("problem", false);
 }
