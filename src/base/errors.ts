@@ -1,6 +1,6 @@
 /**
- * The one table of error codes: what a client does next, and which HTTP status carries it. What each means as a sentence
- * is in meanings.ts, which a browser does without.
+ * The one table of error codes: what a client does next, and which HTTP status carries it. What each means as a
+ * sentence is in meanings.ts, which a browser does without.
  *
  * Three kinds of failure are never mixed: an assertion (our bug), a {@link DuowireError} (expected; the codes below),
  * and a `RemoteError` (the far side's application threw; rpc/). spec/errors.md is made from this table.

@@ -19,6 +19,8 @@ export class Candidate implements LinkEvents {
   isWelcomed = false;
   /** A PING was sent to see whether the path lets octets through before it takes over (D11). */
   isProbing = false;
+  /** The answer to the PING came. */
+  isProven = false;
   private number: number | undefined;
 
   constructor(

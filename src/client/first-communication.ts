@@ -112,7 +112,8 @@ export class FirstCommunication {
   private giveUp(): void {
     if (this.isOver) return;
     const { target, connectTimeoutMs, driver } = this.options;
-    const message = `no session at ${target} within ${connectTimeoutMs} ms (connectTimeoutMs); the last attempt: ${this.lastFailure}`;
+    const limit = `${connectTimeoutMs} ms (connectTimeoutMs)`;
+    const message = `no session at ${target} within ${limit}; the last attempt: ${this.lastFailure}`;
     driver.fail(new DuowireError("connect_timeout", message, { side: "remote" }));
   }
 }

@@ -21,8 +21,8 @@ export type { ClientSession, ClientState, ConnectOptions, LinkInfo, SessionEvent
  * ```
  *
  * A server that refuses connections or is silent is tried again until `connectTimeoutMs`; everything else that is wrong
- * (refused, no such service, a bad certificate, not a duowire server) closes the session at once: `opened` and all calls
- * reject with the reason, `closed` settles with it.
+ * (refused, no such service, a bad certificate, not a duowire server) closes the session at once: `opened` and all
+ * calls reject with the reason, `closed` settles with it.
  *
  * Throws `bad_address` for an address that cannot be read, `invalid_argument` for something exposed that cannot be.
  */

@@ -7,7 +7,8 @@
  * - a path is healthy when its attach was answered and acknowledgements come; then nothing else is tried;
  * - without a healthy path, an attempt runs, and after a while a second one beside it;
  * - an attempt that opens attaches at once if there is no path at all; beside a silent one it is probed first;
- * - attempts take turns while an upgrade fails or hangs: the next one is plain HTTP, whose answer is the authority (D6);
+ * - while an upgrade fails or hangs, attempts take turns: the next one is plain HTTP, whose answer is the authority
+ *   (D6);
  * - where plain HTTP brought no answer in time, the next one does not count on answers that stream;
  * - a session on plain HTTP looks for an upgrade now and then, and changes to it once an echo has come through.
  */
@@ -156,22 +157,26 @@ export class SecondCommunication {
     const { driver, clock, attempts } = this.options;
     if (driver.session.isHealthy) return this.settle();
     const now = clock.monotonicMs();
-    this.chooseNext();
-    this.makeRoom(now);
-    this.start(now);
+    const proven = [...this.candidates].find((candidate) => candidate.isProven && !candidate.isAttached);
+    if (proven === undefined) {
+      this.chooseNext();
+      this.makeRoom(now);
+      this.start(now);
+    } else this.proved(proven);
     this.tryAfter(attempts.repeatMs(driver.session.roundTripMs, now));
   }
 
   /** An upgrade that hangs, or plain HTTP without an answer: the next attempt is of another kind. */
   private chooseNext(): void {
     const all = [...this.candidates];
-    const unanswered = all.some((one) => one.isAttached && !one.isWelcomed && one.link.kind === "http-exchange");
+    const isSilent = (one: Candidate) => one.isProbing || (one.isAttached && !one.isWelcomed);
+    const unanswered = all.some((one) => one.link.kind === "http-exchange" && isSilent(one));
     const hangs = all.at(-1)?.wasOpen === false && all.at(-1)?.isAttached === false;
     if (unanswered) this.isHeldBack = !this.isHeldBack;
     this.mustAsk ||= hangs || (unanswered && this.isHeldBack);
   }
 
-  /** Renews the younger attempt, which may have been swallowed; the older one is left the time that a slow path takes. */
+  /** Renews the younger attempt, which may have been swallowed; the older one has the time that a slow path takes. */
   private makeRoom(now: number): void {
     const { driver, attempts } = this.options;
     const waiting = [...this.candidates].filter((candidate) => !candidate.isAttached);
@@ -210,14 +215,22 @@ export class SecondCommunication {
       decodeFrames(octets, (frame) => {
         if (frame.type !== "pong" || !candidate.isProbing) return;
         candidate.isProbing = false;
-        const isNeeded = !this.options.driver.session.isHealthy || this.isBetter(candidate);
-        if (!isNeeded) this.abandon(candidate, "the older path answered first");
-        else this.attach(candidate);
+        candidate.isProven = true;
+        this.proved(candidate);
       });
     } catch (error) {
       if (!(error instanceof MalformedOctets)) throw error;
       this.abandon(candidate, "malformed octets before the attach");
     }
+  }
+
+  /** A candidate's path works: it takes over, unless another one may just be doing so. */
+  private proved(candidate: Candidate): void {
+    const { session } = this.options.driver;
+    const isNeeded = !session.isHealthy || this.isBetter(candidate);
+    if (!isNeeded) this.abandon(candidate, "the older path answered first");
+    // Where a welcome takes long, each echo would otherwise take the path from the attach before it.
+    else if (!session.awaitsWelcome) this.attach(candidate);
   }
 
   /** A candidate's link has died, attached or not. */

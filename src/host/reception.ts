@@ -116,7 +116,7 @@ export class Reception {
     arrival.start(proof);
   }
 
-  /** The newest admission token and a few before it are valid (D27): the answers that carried newer ones may be lost. */
+  /** The newest admission token and a few before it are valid (D27): answers that carried newer ones may be lost. */
   admits(admission: string): boolean {
     if (this.state === "closed") return false;
     const number = this.options.secrets.admissionNumber(this.options.access.id, admission);

@@ -40,7 +40,6 @@ export interface Import {
   stub: { deref(): object | undefined } | undefined;
 }
 
-
 /** All that lend something now: for {@link revoke}, which is not told the session. */
 const lenders = new Set<References>();
 

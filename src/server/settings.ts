@@ -61,7 +61,7 @@ export interface ServerOptions<Service extends object = object> {
   readonly limits?: Partial<ServerLimits>;
   /** What each process takes of its client: windows and sizes, told to it in the answer to its access. */
   readonly sessionLimits?: Partial<AnnouncedLimits>;
-  /** Octets of calls of one client that wait while it cannot take them; beyond it they reject `queue_full`. 1,048,576. */
+  /** Octets of calls to one client that wait until it takes them; beyond it they reject `queue_full`. 1,048,576. */
   readonly queueBytesMax?: number;
   /**
    * Is told what a service threw (D24). Default: the event `service_error`, and where nobody listens to that, a

@@ -137,7 +137,7 @@ export class Outgoing {
     assert(this.begunAt >= 0 && size > 0, "a message is committed that was not written");
     if (size > this.limits.messageBytesMax) {
       const limit = this.limits.messageBytesMax;
-      const message = `a message of ${size} octets, and the far side takes ${limit} (messageBytesMax): send it in parts`;
+      const message = `a message of ${size} octets; the far side takes ${limit} (messageBytesMax): send it in parts`;
       return new DuowireError("message_too_large", message, { side: "local", outcome: "not_sent" });
     }
     // Into an empty queue every message goes that the far side takes: it would never fit otherwise.

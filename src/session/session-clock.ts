@@ -23,7 +23,7 @@ export class SessionClock {
     this.peerAheadMs = clockMs - (now - this.startedAt);
   }
 
-  /** The far side stated its clock with a batch. The largest statement counts: a batch that is sent again carries its first one. */
+  /** The far side stated its clock with a batch. The largest statement counts: a replayed batch carries its first. */
   stated(clockMs: number, now: number): void {
     this.peerAheadMs = Math.max(this.peerAheadMs, clockMs - (now - this.startedAt));
   }

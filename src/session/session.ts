@@ -1,8 +1,8 @@
 /**
  * The session core: a conversation that survives its links, without I/O.
  *
- * Method grammar (after quinn and str0m): `receive*`, `attach`, `link*`, `close`, `fail`, `handleTimeout` are inputs and
- * take `now`; {@link Session.poll} gives the outputs they caused, until it is empty; {@link Session.nextTimeout} says
+ * Method grammar (after quinn and str0m): `receive*`, `attach`, `link*`, `close`, `fail`, `handleTimeout` are inputs
+ * and take `now`; {@link Session.poll} gives the outputs they caused, until it is empty; {@link Session.nextTimeout} says
  * when {@link Session.handleTimeout} wants to be called. `flush` ends a turn: what was queued becomes batches.
  *
  * Exactly once, in order: batches are numbered, kept until acknowledged, sent again on the next link, and dropped by
@@ -71,6 +71,11 @@ export class Session {
   /** A link is attached, the attach has been answered, it takes more, and it is not suspect. */
   get isHealthy(): boolean {
     return this.attached.isWritable && this.attached.welcomed && !this.timers.suspected;
+  }
+
+  /** The attach of this side is under way, and not so long that its path would be suspect. */
+  get awaitsWelcome(): boolean {
+    return this.attached.link !== undefined && !this.attached.welcomed && !this.timers.suspected;
   }
 
   /** The round-trip time as measured by pings and attaches; undefined before the first. */

@@ -7,8 +7,9 @@ import type { SessionState } from "./states.js";
 
 /** An acknowledgement waits this long for a batch to travel with. */
 export const ACK_DELAY_MS = 20;
-/** A path is suspect after four round trips without acknowledgement, but not before and not after this long (D12). */
+/** A path is suspect after four round trips without acknowledgement, but not before this long (D12). */
 export const SUSPECT_MS_MIN = 1_000;
+/** However long the round trips, a path is suspect after this long: one of them may have met a pause. */
 export const SUSPECT_MS_MAX = 3_000;
 const SUSPECT_ROUND_TRIPS = 4;
 /** A longer round trip tells of a pause, such as a sleep, and not of the path. */

@@ -43,7 +43,7 @@ export class TestNetwork implements Network {
     this.path.isSilent = true;
   }
 
-  /** Ends {@link stall} and {@link refuse}. Links that lost something are broken by then: a gap is the end of a link. */
+  /** Ends {@link stall} and {@link refuse}. Links that lost something are broken by then: a gap ends a link. */
   heal(): void {
     this.isRefusing = false;
     if (!this.path.isSilent) return;
@@ -51,7 +51,7 @@ export class TestNetwork implements Network {
     this.path.isSilent = false;
   }
 
-  /** Breaks every connection and refuses new ones until {@link heal}: the server's machine is there, the server is not. */
+  /** Breaks every connection and refuses new ones until {@link heal}: the machine is there, the server is not. */
   refuse(): void {
     this.isRefusing = true;
     this.drop();

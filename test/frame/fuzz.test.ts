@@ -14,7 +14,7 @@ const samples = [...vectors.written, ...vectors.accepted, ...vectors.malformed]
   .filter((octets) => octets.length > 0);
 const types = Object.values(frameTypes);
 
-/** One write: samples behind each other, then damage. Lengths are put right again half of the time, so that it reaches the payload. */
+/** One write: damaged samples behind each other. Half of them get a right length again, to reach the payload. */
 function hostileWrite(random: (below: number) => number): Uint8Array {
   const pick = () => samples[random(samples.length)] as Uint8Array;
   const parts = Array.from({ length: 1 + random(3) }, () => damaged(pick(), random));

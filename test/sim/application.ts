@@ -3,9 +3,9 @@ import { DuowireError } from "../../src/base/errors.js";
 import type { Application } from "../../src/driver/driver.js";
 import type { AnnouncedLimits } from "../../src/frame/limits.js";
 import type { Outgoing } from "../../src/session/outgoing.js";
+import type { End } from "./end.js";
 import { demand } from "./failure.js";
 import { decodeMessages, encodeMessage, MESSAGE_HEAD_BYTES } from "./messages.js";
-import type { End } from "./network.js";
 import type { Party } from "./party.js";
 
 /** Longer than a turn. */

@@ -2,10 +2,12 @@
  * What must be true, judged from what was sent, what passed the network and what was delivered. It shares no code with
  * the core: a mistake there cannot be repeated here.
  */
+
+import type { End } from "./end.js";
 import { demand, SimulationFailure } from "./failure.js";
 import type { Message } from "./messages.js";
-import type { End, Watcher } from "./network.js";
 import { Party } from "./party.js";
+import type { Watcher } from "./path.js";
 import { wireFrames, wireTypes } from "./wire.js";
 import type { Machine } from "./world.js";
 

@@ -6,8 +6,9 @@ import type { SessionState } from "../../src/session/states.js";
 import { SimApplication } from "./application.js";
 import type { Checker } from "./checker.js";
 import { SimulationFailure } from "./failure.js";
-import { Connection, type Path } from "./network.js";
+import { Connection, type Destination } from "./network.js";
 import type { Party } from "./party.js";
+import type { Path } from "./path.js";
 import { Random } from "./random.js";
 import type { Machine, World } from "./world.js";
 
@@ -22,6 +23,8 @@ export interface ClientSettings {
   readonly checker: Checker;
   readonly limits: AnnouncedLimits;
   readonly queueBytesMax: number;
+  /** Links of requests, besides upgrades; without them plain HTTP only asks. */
+  readonly hasExchange: boolean;
   /** Numbers the conversations of all clients. */
   readonly nextConversation: () => number;
 }
@@ -32,16 +35,16 @@ export function conversationOf(nonce: Uint8Array): number {
 }
 
 /** Makes links for `party`. */
-export function openLinks({ path }: ClientSettings, party: Party): Network {
-  const open = (kind: "access" | "websocket", id: string | undefined, admission: string) => {
-    const { client } = new Connection(path, kind, id, admission);
+export function openLinks({ path, hasExchange }: ClientSettings, party: Party): Network {
+  const open = (to: Destination) => {
+    const { client } = new Connection(path, to);
     client.owner = party;
     return client;
   };
   return {
-    access: () => open("access", undefined, ""),
-    ask: (id) => open("access", id, ""),
-    open: (id, admission) => open("websocket", id, admission),
+    access: () => open({ kind: "access" }),
+    ask: (id, key, polls) => open({ kind: hasExchange ? "http-exchange" : "access", id, key, polls }),
+    open: (id, admission) => open({ kind: "websocket", id, admission }),
     farewell: () => {},
   };
 }

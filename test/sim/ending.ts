@@ -62,7 +62,7 @@ function replayAttaches(simulation: Simulation, client: SimClient): void {
     const attacker = simulation.stranger;
     const { id } = process.access;
     const admission = server.secrets.admission(id, recorded.number);
-    const copy = new Connection(simulation.pathOf(attacker, path), "websocket", id, admission);
+    const copy = new Connection(simulation.pathOf(attacker, path), { kind: "websocket", id, admission });
     copy.original = recorded.connection;
     const { client: link } = copy;
     link.listen({ opened: () => link.send(recorded.octets), receive: () => {}, closed: () => {} });

@@ -1,6 +1,6 @@
 /** Everything that can go wrong, by name. Each seed meets some of it (swarm); each application is counted. */
-import type { Connection, OpeningFault } from "./network.js";
-import { openingFaults } from "./network.js";
+import type { Connection } from "./network.js";
+import { type OpeningFault, openingFaults } from "./path.js";
 import type { Random } from "./random.js";
 import type { SimClient } from "./sim-client.js";
 import type { Simulation } from "./simulation.js";

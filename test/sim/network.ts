@@ -13,6 +13,22 @@ export function resetConnections(): void {
   connectionsMade = 0;
 }
 
+/** Where a connection goes, and what it shows there. */
+export interface Destination {
+  readonly kind: LinkKind;
+  /** The identification; undefined for the fixed address. */
+  readonly id?: string;
+  /** What an upgrade shows. */
+  readonly admission?: string;
+  /** What plain HTTP shows. */
+  readonly key?: Uint8Array;
+  /** Each answer ends with its first frames, so that no proxy can keep it back. */
+  readonly polls?: boolean;
+}
+
+/** How long a proxy that waits for the end of an answer keeps back one that streams. */
+const STREAM_HOLD_MS = 20_000;
+
 /** One transport connection: two directions, and two ends that may disagree about it. */
 export class Connection {
   readonly client: End;
@@ -32,24 +48,28 @@ export class Connection {
 
   constructor(
     readonly path: Path,
-    readonly kind: LinkKind,
-    /** The identification that it goes to; undefined for the fixed address. */
-    private readonly id: string | undefined,
-    private readonly admission: string,
+    private readonly to: Destination,
   ) {
+    const { kind } = to;
     this.side = path.server();
     this.isBuffered = path.buffersAnswers;
     this.up = new Direction(path, this.side.machine, (octets) => this.arrived(this.server, octets));
     this.down = new Direction(path, path.client, (octets) => this.arrived(this.client, octets));
     this.client = new End(kind, `client-${this.number}`, this, path.client, this.up, kind === "access");
     path.connections.add(this);
-    if (kind === "access") this.body = [];
-    else this.open(path.nextOpening(kind));
+    if (kind === "websocket") this.open(path.nextOpening(kind));
+    else this.body = [];
+    // Requests have nothing to open: the first of them is the first write.
+    if (kind === "http-exchange") path.client.atTurnEnd(() => this.client.opened());
+  }
+
+  get kind(): LinkKind {
+    return this.to.kind;
   }
 
   /** It goes to the fixed address. */
   get isFirstAccess(): boolean {
-    return this.id === undefined;
+    return this.to.id === undefined;
   }
 
   /** A write of one of the ends: an HTTP request is collected until the end of the turn. */
@@ -58,9 +78,10 @@ export class Connection {
       this.held.push(octets);
       return;
     }
-    if (end !== this.client || this.kind !== "access") return out.push(octets);
-    if (this.body === undefined) return;
-    if (this.body.length === 0) this.path.client.atTurnEnd(() => this.request(this.path.nextOpening("access")));
+    if (end !== this.client || this.kind === "websocket") return out.push(octets);
+    if (this.body === undefined) return this.kind === "access" ? undefined : out.push(octets);
+    const { path } = this;
+    if (this.body.length === 0) path.client.atTurnEnd(() => this.request(path.nextOpening(this.kind)));
     this.body.push(octets);
   }
 
@@ -107,7 +128,7 @@ export class Connection {
       () => {
         const server = new End(this.kind, `server-${this.number}`, this, side.machine, this.down, true);
         this.server = server;
-        if (!side.upgrade(server, this.id as string, this.admission)) {
+        if (!side.upgrade(server, this.to)) {
           this.server = undefined;
           return client.die("404", "answered", path.delay());
         }
@@ -135,14 +156,32 @@ export class Connection {
     if (fault === "open_refused" || !side.isListening) return client.die("refused", "refused", path.delay() * 2);
     if (fault === "open_failed") return client.die("502", "answered", flight);
     const slowMs = fault === "open_slow" ? world.random.spread(200, 8_000) : 0;
+    if (this.kind === "http-exchange") return this.exchange(body, fault, flight + slowMs);
     side.machine.arrive(() => this.arriveRequest(body, fault), flight + slowMs);
     if (fault === "request_repeated") this.repeatRequest(body, flight);
+  }
+
+  /** A link of requests begins: what comes behind the first write stays behind it. */
+  private exchange(body: Uint8Array, fault: OpeningFault | undefined, flightMs: number): void {
+    const { side, path, down, client } = this;
+    this.up.push(body, flightMs);
+    if (this.isBuffered && this.to.polls !== true) down.stalledUntil = path.world.now + STREAM_HOLD_MS;
+    if (fault === "open_unheard" || fault === "answer_lost") {
+      down.cut();
+      client.die("no answer came, three times", "lost", path.world.random.spread(1_000, 20_000));
+    }
+    if (fault === "answer_cut") down.cutsNext = () => this.kill(path.delay(), path.world.random.spread(10, 30_000));
+    side.machine.arrive(() => {
+      if (!side.isListening) return client.die("refused", "refused", path.delay());
+      this.server = new End(this.kind, `server-${this.number}`, this, side.machine, down, true);
+      side.exchange(this.server, this.to);
+    }, flightMs);
   }
 
   /** What stands between sends the request a second time; one of the two answers is thrown away. */
   private repeatRequest(body: Uint8Array, flight: number): void {
     const { world } = this.path;
-    const copy = new Connection(this.path, "access", this.id, "");
+    const copy = new Connection(this.path, this.to);
     copy.original = this;
     const copyMs =
       flight + (world.random.chance(0.5) ? this.path.delay() : world.random.spread(10, this.path.repeatMsMax));
@@ -168,7 +207,7 @@ export class Connection {
       if (path.world.random.chance(0.5)) dies(path.world.random.spread(1, 2_000));
     }
     if (fault === "answer_cut") this.down.cutsNext = () => dies(path.delay());
-    side.post(server, body, this.id);
+    side.post(server, body, this.to.id);
   }
 }
 

@@ -2,9 +2,10 @@
 import type { DuowireError } from "../../src/base/errors.js";
 import type { AnnouncedLimits } from "../../src/frame/limits.js";
 import type { Checker } from "./checker.js";
+import type { End } from "./end.js";
 import { demand, SimulationFailure } from "./failure.js";
 import { type Message, type MessageClass, readMessage } from "./messages.js";
-import type { Connection, End } from "./network.js";
+import type { Connection } from "./network.js";
 import { codeOfClose, type WireFrame, wireTypes } from "./wire.js";
 import type { Machine } from "./world.js";
 

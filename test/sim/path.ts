@@ -1,7 +1,7 @@
 /** The way between a client and the server, and one direction of one link on it. */
 import type { LinkKind } from "../../src/frame/link.js";
 import type { End } from "./end.js";
-import type { Connection } from "./network.js";
+import type { Connection, Destination } from "./network.js";
 import type { Machine, World } from "./world.js";
 
 /** Whom the network shows everything that passes: the checker. */
@@ -16,8 +16,10 @@ export interface Watcher {
 export interface ServerSide {
   readonly machine: Machine;
   readonly isListening: boolean;
-  /** An upgrade at the address `id`: takes the link, or says no. */
-  upgrade(link: End, id: string, admission: string): boolean;
+  /** An upgrade: takes the link, or says no. */
+  upgrade(link: End, to: Destination): boolean;
+  /** The first request of a link of requests: takes the link, or refuses it. */
+  exchange(link: End, to: Destination): void;
   /** A POST at the address `id`, or at the fixed address: takes the link and the body. */
   post(link: End, body: Uint8Array, id: string | undefined): void;
 }

@@ -34,6 +34,8 @@ export interface Plan {
   /** When they happen, besides those that meet links as they are made. */
   readonly faultTimes: readonly number[];
   readonly faultKinds: readonly FaultKind[];
+  /** Clients have links of requests, as they do unless they are told otherwise. */
+  readonly hasExchange: boolean;
   /** How often a link that is made meets a fault. */
   readonly openingRate: number;
   /** Long messages and floods are sent, so that windows and queues fill. */
@@ -68,6 +70,7 @@ export function drawPlan(random: Random): Plan {
     faultTimes: Array.from({ length: faults }, () => random.between(0, faultyMs)).sort((a, b) => a - b),
     faultKinds: enabled.length > 0 ? enabled : [random.pick(faultKinds)],
     openingRate: random.chance(0.5) ? random.between(0, 0.7) : 0.1,
+    hasExchange: random.chance(0.7),
     isHeavy: random.chance(0.08),
     ending: random.pick(endings),
     endsInFaults: random.chance(0.4),

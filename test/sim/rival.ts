@@ -42,9 +42,9 @@ export class Rival {
           if (state === "closed") this.second.stop();
           else this.second.ensure();
         },
-        welcomed: (welcome) => {
+        welcomed: (welcome, link) => {
           this.admission = welcome.admission;
-          this.second.ensure();
+          this.second.welcomed(link);
         },
         refused: (refusal) => this.second.refused(refusal),
         suspect: () => this.second.ensure(),
@@ -62,8 +62,8 @@ export class Rival {
       driver: this.driver,
       clock: machine,
       attempts: new Attempts((count) => random.octets(count), machine.monotonicMs()),
-      open: () => network.open(id, this.admission),
-      ask: () => network.ask(id),
+      open: () => network.open(id, this.admission, key),
+      ask: (isHeldBack) => network.ask(id, key, isHeldBack),
       key,
       incarnation: random.octets(INCARNATION_BYTES),
     });

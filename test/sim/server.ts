@@ -15,8 +15,10 @@ import type { Link, LinkEvents } from "../../src/frame/link.js";
 import { Reception, refuseLink } from "../../src/host/reception.js";
 import type { Outgoing } from "../../src/session/outgoing.js";
 import type { SimApplication } from "./application.js";
+import type { End } from "./end.js";
 import { SimulationFailure } from "./failure.js";
-import type { End, ServerSide } from "./network.js";
+import type { Destination } from "./network.js";
+import type { ServerSide } from "./path.js";
 import { Random } from "./random.js";
 import { Machine, type World } from "./world.js";
 
@@ -30,6 +32,7 @@ const ANSWER_HOLD_MS = 100;
  */
 const TRANSIT_MS_MAX = 10_000;
 const SECRET_BYTES = 32;
+const NO_KEY = new Uint8Array(SECRET_BYTES);
 const GENERATION_MS_MAX = 300;
 
 /** What is fixed for one history. */
@@ -160,12 +163,22 @@ export class SimServer implements ServerSide {
     });
   }
 
-  upgrade(link: End, id: string, admission: string): boolean {
-    const process = this.processes.get(id)?.process;
-    if (!process?.admits(admission)) return false;
+  upgrade(link: End, { id = "", admission = "" }: Destination): boolean {
+    const process = this.all.get(id);
+    if (this.processes.get(id)?.process !== process || !process?.admits(admission)) return false;
     link.owner = process;
     process.accept(link);
     return true;
+  }
+
+  exchange(link: End, { id = "", key = NO_KEY }: Destination): void {
+    const process = this.processes.get(id)?.process;
+    const code = process === undefined ? "session_ended" : "session_unknown";
+    if (process === undefined || !this.secrets.keyFits(id, key)) {
+      return refuseLink(link, this.secrets.keyFits(id, key) ? code : "session_unknown", "this address is not yours");
+    }
+    link.owner = process;
+    process.accept(link);
   }
 
   post(link: End, body: Uint8Array, id: string | undefined): void {

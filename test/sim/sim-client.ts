@@ -2,7 +2,7 @@
 import type { DuowireError } from "../../src/base/errors.js";
 import type { SimApplication } from "./application.js";
 import { type ClientSettings, SimSession } from "./client.js";
-import { Path } from "./network.js";
+import { Path } from "./path.js";
 import type { Burst, Plan } from "./plan.js";
 import { Random } from "./random.js";
 import type { SimProcess } from "./server.js";
@@ -48,6 +48,7 @@ export class SimClient {
       checker: simulation.checker,
       limits: plan.limits,
       queueBytesMax: plan.queueBytesMax,
+      hasExchange: plan.hasExchange,
       nextConversation: () => simulation.nextConversation(),
     };
     this.pending = traffic.length;

@@ -11,12 +11,19 @@ export interface InWords {
 const START = "Is the desk running? “npm start” starts it.";
 const AGAIN = "Connect again, and send the file again.";
 
+/** Where the situation here allows to say more than the library can. */
+const sentences: Partial<Record<ErrorCode, string>> = {
+  lease_expired: "The desk could not be reached for too long, so this session is over.",
+  session_unknown: "There is no such session at the desk: it was started again, or the address is not right.",
+  session_ended: "The desk has ended this session.",
+};
+
 const advices: Partial<Record<ErrorCode, string>> = {
   bad_address: "Write it like http://127.0.0.1:9000/WAO",
   connect_timeout: START,
   unreachable: START,
   not_duowire: "Check the address: it ends in /WAO, as the desk prints it.",
-  session_unknown: "Check the address: it ends in /WAO, as the desk prints it.",
+  session_unknown: `${AGAIN} The address ends in /WAO, as the desk prints it.`,
   method_not_allowed: "Check the address: it ends in /WAO, as the desk prints it.",
   redirected: "Use the address that it points to.",
   server_busy: "Try again in a moment.",
@@ -38,7 +45,9 @@ export async function inWords(
 ): Promise<InWords> {
   if (error instanceof RemoteError) return { what: error.message, advice: "" };
   const cause = error instanceof DuowireError && session?.state === "closed" ? await session.closed : error;
-  if (cause instanceof DuowireError) return { what: sentence(cause.message), advice: advices[cause.code] ?? "" };
+  if (cause instanceof DuowireError) {
+    return { what: sentences[cause.code] ?? sentence(cause.message), advice: advices[cause.code] ?? "" };
+  }
   return { what: error instanceof Error ? error.message : String(error), advice: "" };
 }
 
