@@ -3,7 +3,7 @@
  * sentence is in meanings.ts, which a browser does without.
  *
  * Three kinds of failure are never mixed: an assertion (our bug), a {@link DuowireError} (expected; the codes below),
- * and a `RemoteError` (the far side's application threw; rpc/). spec/errors.md is made from this table.
+ * and a `RemoteError` (the far side's application threw; rpc/).
  */
 
 /** What the client does when it meets a code: nothing more, the same again later, or a new access. */

@@ -14,13 +14,15 @@ export const ATTEMPTS_AT_ONCE = 2;
 /** The older of them is given this long, or six round trips: on a slow path three of them are gone before it opens. */
 export const PATIENCE_MS = 5_000;
 const PATIENCE_ROUND_TRIPS = 6;
+/** Of an attempt that took longer to open, a part was a pause and not the path. */
+const OPENED_MS_MAX = 3_000;
 /** The first wait after an answered attempt is up to this long; each further one up to twice as long. */
 const BACK_OFF_MS = 100;
 const BACK_OFF_MS_MAX = 5_000;
 /** Where nobody listens at all, look again at least this often: it may be a restart, or the end. */
 const REFUSED_MS_MAX = 800;
 /** Nobody listened for this long: the server is gone, and the session's process with it (G2). */
-export const GONE_MS = 3_500;
+export const GONE_MS = 3_000;
 
 /** The schedule of one search for a path. */
 export class Attempts {
@@ -64,7 +66,7 @@ export class Attempts {
 
   /** An attempt let frames through after `ms`: where that takes long, more attempts only stand in each other's way. */
   opened(ms: number): void {
-    this.openedMs = ms;
+    this.openedMs = Math.min(ms, OPENED_MS_MAX);
   }
 
   /** How long to wait after an attempt that was answered, but not by a link; the first time, not at all. */

@@ -23,6 +23,10 @@ import type { AttachProof } from "../session/outputs.js";
 import { ATTEMPTS_AT_ONCE, type Attempts } from "./attempts.js";
 import { Candidate } from "./candidate.js";
 
+/** How often a request may reach another node than the session's before that is final (D5). */
+const WRONG_NODES_MAX = 2;
+/** From this round trip on, plain HTTP comes first and the upgrade beside it. */
+const FAR_MS = 100;
 /** A session on plain HTTP looks for an upgrade after this long, later after up to as long as the second figure. */
 const UPWARD_MS = 2_000;
 const UPWARD_MS_MAX = 300_000;
@@ -49,6 +53,10 @@ export class SecondCommunication {
   /** The last upgrade failed before it opened, or hangs: the next attempt is plain HTTP. */
   private mustAsk = false;
   private isHeldBack = false;
+  /** What carried the session last was plain HTTP: a search begins with it. */
+  private prefersHttp = false;
+  private isFirstSearch = true;
+  private wrongNodes = 0;
   private upwardMs = UPWARD_MS;
   private cancelUpward: CancelTimer | undefined;
   private isOver = false;
@@ -63,10 +71,18 @@ export class SecondCommunication {
     if (this.isOver || this.isPaused) return;
     const { driver, clock, attempts } = this.options;
     if (driver.session.isHealthy) return this.settle();
-    if (this.isSearching) return;
+    if (this.isSearching) return this.takeProven();
     this.isSearching = true;
     attempts.begin(clock.monotonicMs());
+    this.mustAsk = this.prefersHttp || this.isFar();
+    if (this.mustAsk && !this.prefersHttp) this.start(clock.monotonicMs());
+    this.isFirstSearch = false;
     this.tryNow();
+  }
+
+  /** On a long way an upgrade takes its time: plain HTTP, whose connection is there, carries the calls meanwhile. */
+  private isFar(): boolean {
+    return this.isFirstSearch && (this.options.driver.session.roundTripMs ?? 0) >= FAR_MS;
   }
 
   /** The machine woke, or the network changed: whatever wait is running is over. */
@@ -100,7 +116,8 @@ export class SecondCommunication {
     if (this.isOver) return;
     const code = isErrorCode(refusal.code) ? refusal.code : "not_duowire";
     const error = new DuowireError(code, refusal.message, { side: "remote" });
-    const mayPass = error.next === "retry" || code === "attach_stale";
+    this.wrongNodes += code === "wrong_node" ? 1 : 0;
+    const mayPass = (error.next === "retry" && this.wrongNodes <= WRONG_NODES_MAX) || code === "attach_stale";
     if (!mayPass) return this.options.driver.fail(error);
     this.mustAsk = false;
     this.tryAfter(this.options.attempts.afterAnswerMs(refusal.retryAfterMs));
@@ -111,7 +128,8 @@ export class SecondCommunication {
     for (const candidate of this.candidates) if (candidate.link === link) candidate.isWelcomed = true;
     // What made the upgrade fail may be over.
     if (link.kind === "access" && this.isSearching) this.tryAfter(this.options.attempts.afterAnswerMs());
-    if (link.kind !== "http-exchange" && link.kind !== "access") this.upwardMs = UPWARD_MS;
+    if (link.kind !== "access") this.prefersHttp = link.kind === "http-exchange";
+    if (!this.prefersHttp) this.upwardMs = UPWARD_MS;
     this.ensure();
   }
 
@@ -157,23 +175,24 @@ export class SecondCommunication {
     const { driver, clock, attempts } = this.options;
     if (driver.session.isHealthy) return this.settle();
     const now = clock.monotonicMs();
-    const proven = [...this.candidates].find((candidate) => candidate.isProven && !candidate.isAttached);
-    if (proven === undefined) {
+    if (this.proven === undefined) {
       this.chooseNext();
       this.makeRoom(now);
       this.start(now);
-    } else this.proved(proven);
+    } else this.takeProven();
     this.tryAfter(attempts.repeatMs(driver.session.roundTripMs, now));
   }
 
   /** An upgrade that hangs, or plain HTTP without an answer: the next attempt is of another kind. */
   private chooseNext(): void {
     const all = [...this.candidates];
-    const isSilent = (one: Candidate) => one.isProbing || (one.isAttached && !one.isWelcomed);
-    const unanswered = all.some((one) => one.link.kind === "http-exchange" && isSilent(one));
-    const hangs = all.at(-1)?.wasOpen === false && all.at(-1)?.isAttached === false;
-    if (unanswered) this.isHeldBack = !this.isHeldBack;
-    this.mustAsk ||= hangs || (unanswered && this.isHeldBack);
+    // There is no healthy path, so plain HTTP that attached, or that was probed, has kept its answer for a whole attempt.
+    const isHeldBack = all.some((one) => one.link.kind === "http-exchange" && (one.isAttached || one.isProbing));
+    if (isHeldBack) this.isHeldBack = !this.isHeldBack;
+    // The last attempt was an upgrade that has not opened, or has brought no answer since.
+    const last = all.at(-1);
+    const hangs = last !== undefined && last.link.kind !== "http-exchange" && !last.isWelcomed;
+    this.mustAsk ||= (hangs && !this.isAsking) || (isHeldBack && this.isHeldBack);
   }
 
   /** Renews the younger attempt, which may have been swallowed; the older one has the time that a slow path takes. */
@@ -213,6 +232,8 @@ export class SecondCommunication {
   received(candidate: Candidate, octets: Uint8Array): void {
     try {
       decodeFrames(octets, (frame) => {
+        // Plain HTTP shows the key with its first request: a refusal of it is the authority, too.
+        if (frame.type === "refused") return this.refusedUnattached(candidate, frame);
         if (frame.type !== "pong" || !candidate.isProbing) return;
         candidate.isProbing = false;
         candidate.isProven = true;
@@ -224,6 +245,15 @@ export class SecondCommunication {
     }
   }
 
+  /** A path that works and has not taken over: an attach before it may still be answered. */
+  private get proven(): Candidate | undefined {
+    return [...this.candidates].find((candidate) => candidate.isProven && !candidate.isAttached);
+  }
+
+  private takeProven(): void {
+    if (this.proven !== undefined) this.proved(this.proven);
+  }
+
   /** A candidate's path works: it takes over, unless another one may just be doing so. */
   private proved(candidate: Candidate): void {
     const { session } = this.options.driver;
@@ -231,6 +261,11 @@ export class SecondCommunication {
     if (!isNeeded) this.abandon(candidate, "the older path answered first");
     // Where a welcome takes long, each echo would otherwise take the path from the attach before it.
     else if (!session.awaitsWelcome) this.attach(candidate);
+  }
+
+  private refusedUnattached(candidate: Candidate, refusal: RefusedFrame): void {
+    this.abandon(candidate, refusal.code);
+    if (!this.options.driver.session.isHealthy) this.refused(refusal);
   }
 
   /** A candidate's link has died, attached or not. */

@@ -63,6 +63,7 @@ export interface SessionParts {
 
 const CONNECT_TIMEOUT_MS = 15_000;
 const QUEUE_BYTES_MAX = 1_048_576;
+const SERVICE_CHARACTERS_MAX = 256;
 
 const stateNames: Readonly<Record<SessionState, ClientState>> = {
   fresh: "connecting",
@@ -92,6 +93,10 @@ export class ClientSession<Service extends object> extends typedEventTarget<Sess
   /** For `connect`. Throws `bad_address`, `invalid_argument`. */
   constructor(address: ConnectionAddress, options: ConnectOptions, parts: SessionParts) {
     super();
+    if ((options.service?.length ?? 0) > SERVICE_CHARACTERS_MAX) {
+      const message = `a service has a name of at most ${SERVICE_CHARACTERS_MAX} characters`;
+      throw new DuowireError("invalid_argument", message, { side: "local" });
+    }
     this.#address = address;
     this.opened = this.#opening.promise;
     this.closed = this.#closing.promise;

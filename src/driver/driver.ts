@@ -70,7 +70,7 @@ export class Driver {
   private lastLink = 0;
   private flushIsDue = false;
   private isDraining = false;
-  /** Something came that broke the protocol, or us: nothing that came behind it is delivered. */
+  /** A message broke the protocol, or us: nothing that came behind it is delivered. */
   private isBroken = false;
   private cancelTimer: CancelTimer | undefined;
   private timerAt = Number.POSITIVE_INFINITY;
@@ -217,7 +217,7 @@ export class Driver {
     } catch (error) {
       if (link !== this.session.attachedLink)
         return this.dropLink(link, "malformed octets on a link that is not attached");
-      this.isBroken = true;
+      this.isBroken = this.isDraining;
       if (error instanceof DuowireError) return this.session.fail(error);
       if (error instanceof MalformedOctets) return this.session.fail(protocolError(error.message));
       this.session.fail(new DuowireError("internal_error", undefined, { side: "local", cause: error }));

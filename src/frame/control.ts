@@ -128,7 +128,10 @@ const limits: Check = (value, name) => {
   if (value === undefined) return defaultLimits;
   const stated = mapOf(value, name);
   const read = (limit: keyof AnnouncedLimits) =>
-    Math.max(leastLimits[limit], count(stated[limit] ?? defaultLimits[limit], limit) as number);
+    Math.max(
+      leastLimits[limit],
+      count(Object.hasOwn(stated, limit) ? stated[limit] : defaultLimits[limit], limit) as number,
+    );
   return Object.fromEntries(limitNames.map((limit) => [limit, read(limit)]));
 };
 
@@ -183,7 +186,7 @@ export function controlFields(frame: ControlFrame): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   for (const name of Object.keys(fieldsOf[frame.type])) {
     const value = (frame as unknown as Record<string, unknown>)[name];
-    if (value !== undefined) fields[name] = value;
+    if (value !== undefined) fields[name] = name === "message" ? reason(value, name) : value;
   }
   return fields;
 }

@@ -1,4 +1,4 @@
-/** Every limit that the wire has, with its unit last and its default. spec/limits.md explains each. */
+/** Every limit that the wire has, with its unit last and its default. spec/session.md, section 13, explains each. */
 
 /** The wire's version, stated in each access and attach. */
 export const WIRE_VERSION = 1;

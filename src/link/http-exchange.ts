@@ -38,6 +38,8 @@ interface Request {
   readBytes: number;
   /** What came before it was this answer's turn. */
   early: Uint8Array[];
+  /** One for each: a signal that lives as long as a link would gather a listener from every request. */
+  readonly abort: AbortController;
   isWhole: boolean;
 }
 
@@ -57,7 +59,6 @@ export function openHttpExchangeLink(href: string, identity: ExchangeIdentity, m
 class HttpExchangeLink implements Link {
   readonly kind = "http-exchange";
   queuedBytes = 0;
-  private readonly abort = new AbortController();
   private readonly requests: Request[] = [];
   private queue: Uint8Array[] = [];
   private events: LinkEvents | undefined;
@@ -120,7 +121,15 @@ class HttpExchangeLink implements Link {
       ...this.mode,
     });
     const body = joinOctets([head, ...this.takeQueue()]);
-    const request = { number: this.lastNumber, body, tries: 0, readBytes: 0, early: [], isWhole: false };
+    const request = {
+      number: this.lastNumber,
+      body,
+      tries: 0,
+      readBytes: 0,
+      early: [],
+      isWhole: false,
+      abort: new AbortController(),
+    };
     this.requests.push(request);
     void this.run(request);
   }
@@ -143,7 +152,7 @@ class HttpExchangeLink implements Link {
     for (;;) {
       request.tries += 1;
       let skipBytes = request.readBytes;
-      const { reason, end } = await requestFrames(this.href, request.body, this.abort.signal, (frames) => {
+      const { reason, end } = await requestFrames(this.href, request.body, request.abort.signal, (frames) => {
         skipBytes = this.receive(request, frames, skipBytes);
       });
       if (this.events === undefined) return;
@@ -196,9 +205,13 @@ class HttpExchangeLink implements Link {
     if (events === undefined) return;
     this.events = undefined;
     this.isEnding = true;
-    if (end !== "answered") this.abort.abort();
-    else queueMicrotask(() => this.requests.length > 0 && setTimeout(() => this.abort.abort(), LAST_REQUEST_MS));
+    if (end !== "answered") this.abortAll();
+    else if (this.requests.length > 0) setTimeout(() => this.abortAll(), LAST_REQUEST_MS);
     events.closed(reason, end);
+  }
+
+  private abortAll(): void {
+    for (const { abort } of this.requests) abort.abort();
   }
 }
 

@@ -150,6 +150,7 @@ export class Session {
     this.attached.replace(link, true);
     this.accepted = attach;
     this.ackedReceived = this.inbox.received;
+    this.inbox.unackedBytes = 0;
     this.attached.queue(welcomeFrame(attach.attach, this.options.leaseMs, this.standing(ahead, now), extras));
     this.timers.received(now);
     this.learn(attach, now);

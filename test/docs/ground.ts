@@ -2,10 +2,9 @@
 import { execFile } from "node:child_process";
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { onTestFinished } from "vitest";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -19,15 +18,38 @@ export function whyNot(): string | undefined {
   return existsSync(join(root, "dist", "server", "index.js")) ? undefined : "not built: npm run build";
 }
 
-/** An empty folder of somebody's own, beside it `duowire/` with the packed package; both go at the end of the test. */
-export async function emptyGround(): Promise<string> {
+/** The folders that were made, and what is made once for all of them. */
+const bases: string[] = [];
+let packing: Promise<string> | undefined;
+let frameworks: Promise<string | undefined> | undefined;
+
+/** Removes every folder; for the end of the tests. */
+export function removeGrounds(): void {
+  for (const base of bases.splice(0)) rmSync(base, { recursive: true, force: true, maxRetries: 5 });
+}
+
+function makeBase(): string {
   const base = mkdtempSync(join(tmpdir(), "duowire-docs-"));
-  onTestFinished(() => rmSync(base, { recursive: true, force: true, maxRetries: 5 }));
+  bases.push(base);
   // Web servers that are started as root work as somebody else.
   chmodSync(base, 0o755);
+  return base;
+}
+
+/** The package as npm packs it. Without scripts: a build would replace dist/ under the feet of the other tests. */
+async function pack(): Promise<string> {
+  const base = makeBase();
+  await run("npm", ["pack", "--ignore-scripts", "--pack-destination", base], { cwd: root });
+  return join(base, readdirSync(base).find((name) => name.endsWith(".tgz")) ?? "");
+}
+
+/** An empty folder of somebody's own, beside it `duowire/` with the packed package. */
+export async function emptyGround(): Promise<string> {
+  packing ??= pack();
+  const packed = await packing;
+  const base = makeBase();
   mkdirSync(join(base, "duowire"));
-  // Without scripts: a build would replace dist/ under the feet of the other tests.
-  await run("npm", ["pack", "--ignore-scripts", "--pack-destination", join(base, "duowire")], { cwd: root });
+  cpSync(packed, join(base, "duowire", basename(packed)));
   const mine = join(base, "mine");
   mkdirSync(mine);
   return mine;
@@ -45,8 +67,16 @@ export async function toolGround(): Promise<string> {
   return folder;
 }
 
-/** A folder with the frameworks, in the versions of docs/guides/package-lock.json; undefined without a registry. */
-export async function frameworkGround(): Promise<string | undefined> {
+/**
+ * A folder with the frameworks, in the versions of docs/guides/package-lock.json; undefined without a registry. It is
+ * one folder for all: to install it takes a while.
+ */
+export function frameworkGround(): Promise<string | undefined> {
+  frameworks ??= installFrameworks();
+  return frameworks;
+}
+
+async function installFrameworks(): Promise<string | undefined> {
   const folder = await emptyGround();
   for (const name of ["package.json", "package-lock.json", ".npmrc"]) cpSync(join(guides, name), join(folder, name));
   try {

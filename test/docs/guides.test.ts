@@ -3,12 +3,14 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
-import { expect, onTestFinished, type TestContext, test } from "vitest";
-import { emptyGround, frameworkGround, isOutOfReach, toolGround, whyNot } from "./ground.js";
+import { afterAll, expect, onTestFinished, type TestContext, test } from "vitest";
+import { emptyGround, frameworkGround, isOutOfReach, removeGrounds, toolGround, whyNot } from "./ground.js";
 import { type Block, readGuide, sectionsOf } from "./guide.js";
 import { environment, Reader } from "./reader.js";
 
 const NO_REGISTRY = "npm cannot reach its registry";
+afterAll(removeGrounds);
+
 const options = { timeout: 180_000 };
 
 function skipUnlessBuilt(context: TestContext): void {
@@ -89,7 +91,7 @@ test("embedding.md: Vite works as printed, and hot reload goes on beside it", op
   const answer = () => page.textContent("#answer").catch(() => "");
   await expect.poll(answer, { timeout: 20_000 }).toBe("placed");
   edit(join(reader.folder, "page.ts"), "place(120)", "place(120) + '!'");
-  await expect.poll(answer, { timeout: 20_000 }).toBe("[object Promise]!");
+  await expect.poll(answer, { timeout: 20_000 }).toBe("placed!");
   edit(join(reader.folder, "page.ts"), "place(120) + '!'", "place(120)");
   edit(join(reader.folder, "desk.ts"), '"placed"', '"sold"');
   await expect.poll(answer, { timeout: 20_000 }).toBe("sold");

@@ -34,7 +34,7 @@ export class Program {
 
   /** Waits until what was printed since the last comparison is `expected`; throws with both if it does not become it. */
   async expectOutput(expected: string, place: string): Promise<void> {
-    const pattern = new RegExp(`^${expected.split("…").map(escape).join("[^\\n]*")}`);
+    const pattern = new RegExp(`^${expected.split("…").map(literal).join("[^\\n]*")}`);
     const endAt = performance.now() + OUTPUT_MS_MAX;
     for (;;) {
       const fresh = this.printed.slice(this.compared);
@@ -80,6 +80,6 @@ export class Program {
   }
 }
 
-function escape(text: string): string {
+function literal(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
 }

@@ -75,7 +75,7 @@ export class Checker implements Watcher {
   received(end: End, octets: Uint8Array, run: () => void): void {
     const party = this.partyOf(end);
     if (party !== undefined) {
-      if (end === party.currentLink) party.lastHeardMs = party.machine.monotonicMs();
+      if (end === party.currentLink && !end.isClosing) party.lastHeardMs = party.machine.monotonicMs();
       const other = this.otherOf(party);
       if (other !== undefined)
         for (const { sequence, type } of wireFrames(octets)) if (type !== wireTypes.ack) other.arrives(sequence);

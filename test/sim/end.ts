@@ -14,7 +14,7 @@ export class End implements Link {
   isDead = false;
   /** Whose link it is, for the checker. */
   owner: unknown;
-  private isClosing = false;
+  isClosing = false;
   private events: LinkEvents | undefined;
 
   constructor(

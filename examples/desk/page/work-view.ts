@@ -9,7 +9,7 @@ import { element, show } from "./elements.js";
 const READING_SHARE = 0.65;
 
 const silence = new Silence(() => {
-  element("progress-text").textContent = "The desk is silent. Waiting for it; nothing is lost.";
+  element("progress-text").textContent = "The desk is silent; waiting for it…";
 });
 
 let answer: ((option: string | undefined) => void) | undefined;

@@ -10,7 +10,7 @@ export class Terminal {
   readonly #answers: string[];
   readonly #takesFirst: boolean;
   readonly #isInteractive = process.stderr.isTTY === true;
-  readonly #silence = new Silence(() => this.say("The desk is silent. Waiting for it; nothing is lost."));
+  readonly #silence = new Silence(() => this.say("The desk is silent; waiting for it…"));
   #lineLength = 0;
 
   /** `answers`: what to answer without asking, one after the other; `takesFirst`: take the first option otherwise. */

@@ -1,0 +1,52 @@
+import { describe, expect, test } from "vitest";
+import { Attempts, GONE_MS, PATIENCE_MS, REPEAT_MS, REPEAT_SLOWLY_MS } from "../../src/client/attempts.js";
+
+const most = (count: number) => new Uint8Array(count).fill(0xff);
+const least = (count: number) => new Uint8Array(count);
+
+describe("Attempts", () => {
+  test("repeat what was swallowed every REPEAT_MS for a minute, then slowly, and quickly again after a success", () => {
+    const attempts = new Attempts(most, 0);
+    expect(attempts.repeatMs(undefined, 0)).toBe(REPEAT_MS);
+    expect(attempts.repeatMs(undefined, 60_000)).toBe(REPEAT_MS);
+    expect(attempts.repeatMs(undefined, 60_001)).toBe(REPEAT_SLOWLY_MS);
+    attempts.succeeded(70_000);
+    expect(attempts.repeatMs(undefined, 70_000)).toBe(REPEAT_MS);
+  });
+
+  test("are patient on a slow path", () => {
+    const attempts = new Attempts(most, 0);
+    expect(attempts.repeatMs(900, 0)).toBe(1_800);
+    expect([attempts.patienceMs(undefined), attempts.patienceMs(900)]).toEqual([PATIENCE_MS, 5_400]);
+    attempts.opened(2_500);
+    expect(attempts.repeatMs(undefined, 0)).toBe(2_500);
+    // A pause is no slow path.
+    attempts.opened(60_000);
+    expect(attempts.repeatMs(undefined, 0)).toBeLessThan(REPEAT_SLOWLY_MS);
+  });
+
+  test("back off with full jitter after an answer, not at all the first time", () => {
+    const attempts = new Attempts(most, 0);
+    const waits = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(() => Math.round(attempts.afterAnswerMs()));
+    expect(waits).toEqual([0, 200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000]);
+    const lucky = new Attempts(least, 0);
+    expect([lucky.afterAnswerMs(), lucky.afterAnswerMs(), lucky.afterAnswerMs()]).toEqual([0, 0, 0]);
+    expect(lucky.afterAnswerMs(2_000)).toBe(2_000);
+  });
+
+  test("take a server for gone when nobody listened for GONE_MS, without anything between", () => {
+    const attempts = new Attempts(most, 0);
+    expect(attempts.afterRefusalMs(0)).toBeDefined();
+    expect(attempts.afterRefusalMs(GONE_MS - 1)).toBeLessThanOrEqual(800);
+    expect(attempts.afterRefusalMs(GONE_MS)).toBeUndefined();
+    const mixed = new Attempts(most, 0);
+    mixed.afterRefusalMs(0);
+    mixed.lost();
+    expect(mixed.afterRefusalMs(GONE_MS)).toBeDefined();
+    // A sleep is no time in which nobody listened.
+    const slept = new Attempts(most, 0);
+    slept.afterRefusalMs(0);
+    slept.begin(GONE_MS);
+    expect(slept.afterRefusalMs(GONE_MS)).toBeDefined();
+  });
+});

@@ -1,0 +1,208 @@
+import { describe, expect, test } from "vitest";
+import { GONE_MS, PATIENCE_MS, REPEAT_MS } from "../../src/client/attempts.js";
+import { encodeFrame } from "../../src/frame/frame.js";
+import { ClientSetup } from "./support.js";
+
+const types = (frames: { type: string }[]) => frames.map(({ type }) => type);
+const pong = { type: "pong", octets: new Uint8Array(0) } as const;
+
+describe("SecondCommunication with a healthy path", () => {
+  test("tries nothing else", () => {
+    const setup = new ClientSetup();
+    setup.attach();
+    setup.clock.pass(10_000);
+    expect(setup.opens.length).toBe(1);
+  });
+
+  test("keeps one timer of its session, and none after the end", () => {
+    const setup = new ClientSetup();
+    const link = setup.attach();
+    link.receive({ type: "close", code: "closed", message: "bye", last: 0 });
+    setup.clock.pass(100_000);
+    expect(setup.reason?.code).toBe("closed");
+    expect(setup.clock.waiting).toBe(0);
+  });
+});
+
+describe("SecondCommunication without a path", () => {
+  test("opens another one at once, and attaches as soon as it is open", () => {
+    const setup = new ClientSetup();
+    setup.attach().die();
+    expect(setup.opens.length).toBe(2);
+    setup.last(setup.opens).open();
+    expect(setup.attachOf(setup.last(setup.opens))?.type).toBe("attach");
+  });
+
+  test("adds a second attempt after REPEAT_MS, and renews only the younger one", () => {
+    const setup = new ClientSetup();
+    setup.attach().die();
+    const oldest = setup.last(setup.opens);
+    setup.clock.pass(PATIENCE_MS - REPEAT_MS);
+    expect(oldest.closeReason).toBeUndefined();
+    const attempts = [...setup.opens, ...setup.asks].slice(1);
+    const alive = attempts.filter(({ closeReason }) => closeReason === undefined);
+    expect(alive.length).toBeLessThanOrEqual(2);
+    expect(attempts.length).toBeGreaterThan(5);
+    setup.clock.pass(3 * REPEAT_MS);
+    expect(oldest.closeReason).toBeDefined();
+  });
+
+  test("asks over plain HTTP when an upgrade fails before it opened, and believes the answer", () => {
+    const setup = new ClientSetup();
+    setup.attach().die();
+    setup.last(setup.opens).die("answered", "404");
+    setup.clock.pass(1);
+    expect(setup.attachOf(setup.last(setup.asks))?.type).toBe("attach");
+    setup.last(setup.asks).receive({ type: "refused", code: "session_ended", message: "over" });
+    expect(setup.reason).toMatchObject({ code: "session_ended", side: "remote" });
+    expect(setup.clock.waiting).toBe(0);
+  });
+
+  test("asks once at a time, however often upgrades fail meanwhile", () => {
+    const setup = new ClientSetup();
+    setup.attach().die();
+    setup.last(setup.opens).die("answered", "404");
+    setup.clock.pass(1);
+    const question = setup.last(setup.asks);
+    for (let i = 0; i < 3; i++) {
+      setup.clock.pass(REPEAT_MS);
+      const upgrade = setup.last(setup.opens);
+      if (upgrade.closeReason === undefined) upgrade.die("answered", "404");
+    }
+    expect(question.closeReason).toBeUndefined();
+    setup.welcome(question);
+    expect(setup.state).toBe("open");
+  });
+
+  test("gives the server up after GONE_MS in which nobody listened", () => {
+    const setup = new ClientSetup();
+    setup.attach().die();
+    for (let i = 0; i < 100 && setup.reason === undefined; i++) {
+      const newest = [...setup.opens, ...setup.asks].filter(({ closeReason }) => closeReason === undefined).at(-1);
+      newest?.die("refused", "ECONNREFUSED");
+      setup.clock.pass(100);
+    }
+    expect(setup.reason?.code).toBe("unreachable");
+    expect(setup.clock.now).toBeLessThan(GONE_MS + 1_500);
+    expect(setup.clock.waiting).toBe(0);
+  });
+
+  test("does not give up when one attempt of several was refused", () => {
+    const setup = new ClientSetup();
+    setup.attach().die();
+    for (let i = 0; i < 20; i++) {
+      const newest = [...setup.opens, ...setup.asks].filter(({ closeReason }) => closeReason === undefined).at(-1);
+      newest?.die(i % 2 === 0 ? "refused" : "lost");
+      setup.clock.pass(400);
+    }
+    expect(setup.reason).toBeUndefined();
+  });
+
+  test.each(["superseded", "session_unknown", "version_unsupported"])(
+    "ends when an attach is refused by %s",
+    (code) => {
+      const setup = new ClientSetup();
+      setup.attach().die();
+      setup.last(setup.opens).open();
+      setup.last(setup.opens).receive({ type: "refused", code, message: "no" });
+      expect(setup.reason?.code).toBe(code);
+    },
+  );
+
+  test.each(["attach_stale", "too_many_requests", "going_away"])(
+    "tries again when an attach is refused by %s",
+    (code) => {
+      const setup = new ClientSetup();
+      setup.attach().die();
+      setup.last(setup.opens).open();
+      setup.last(setup.opens).receive({ type: "refused", code, message: "wait" });
+      setup.clock.pass(1_000);
+      expect(setup.reason).toBeUndefined();
+      expect(setup.opens.length + setup.asks.length).toBeGreaterThan(2);
+    },
+  );
+});
+
+describe("SecondCommunication with a silent path", () => {
+  /** A session whose path has not acknowledged something for so long that it is suspect. */
+  function suspect(): { setup: ClientSetup; silent: ReturnType<ClientSetup["attach"]> } {
+    const setup = new ClientSetup();
+    const silent = setup.attach();
+    setup.send(5);
+    setup.clock.pass(1_000);
+    expect(setup.opens.length).toBe(2);
+    return { setup, silent };
+  }
+
+  test("probes another one before it takes over", () => {
+    const { setup, silent } = suspect();
+    const other = setup.last(setup.opens);
+    other.open();
+    expect(types(other.takeFrames())).toEqual(["ping"]);
+    expect(silent.closeReason).toBeUndefined();
+    other.receive(pong);
+    expect(types(other.takeFrames())).toEqual(["attach", "batch"]);
+    expect(silent.closeReason).toBeDefined();
+  });
+
+  test("stays when the silent one answers first", () => {
+    const { setup, silent } = suspect();
+    const other = setup.last(setup.opens);
+    other.open();
+    silent.receive({ type: "ack", sequence: 1 });
+    other.receive(pong);
+    expect(other.closeReason).toBeDefined();
+    expect(silent.closeReason).toBeUndefined();
+  });
+
+  test("lets an attach that is under way be answered before another path takes over", () => {
+    const { setup } = suspect();
+    const first = setup.last(setup.opens);
+    first.open();
+    setup.clock.pass(REPEAT_MS);
+    const second = setup.last(setup.opens);
+    second.open();
+    first.receive(pong);
+    second.receive(pong);
+    expect(types(second.takeFrames())).not.toContain("attach");
+    // Only when that one is silent, too.
+    setup.clock.pass(3_000);
+    expect(setup.attachOf(second)?.type).toBe("attach");
+  });
+
+  test("believes a refusal that comes instead of the echo", () => {
+    const { setup } = suspect();
+    setup.last(setup.opens).open();
+    setup.last(setup.opens).receive({ type: "refused", code: "session_unknown", message: "no" });
+    expect(setup.reason?.code).toBe("session_unknown");
+  });
+
+  test("drops a path that sends nonsense before the attach", () => {
+    const { setup } = suspect();
+    const other = setup.last(setup.opens);
+    other.open();
+    other.receiveOctets(encodeFrame(pong).subarray(0, 3));
+    expect(other.closeReason).toMatch(/malformed/);
+    expect(setup.reason).toBeUndefined();
+  });
+});
+
+describe("SecondCommunication.wake", () => {
+  test("looks at once whether the path is alive", () => {
+    const setup = new ClientSetup();
+    const link = setup.attach();
+    setup.communication.wake();
+    setup.clock.endTurn();
+    expect(types(link.takeFrames())).toContain("ping");
+    setup.clock.pass(1_000);
+    expect(setup.opens.length).toBe(2);
+  });
+
+  test("does not wait for the next attempt", () => {
+    const setup = new ClientSetup();
+    setup.attach().die();
+    const before = setup.opens.length + setup.asks.length;
+    setup.communication.wake();
+    expect(setup.opens.length + setup.asks.length).toBe(before + 1);
+  });
+});
