@@ -104,6 +104,11 @@ export class Communication {
     this.second?.wake();
   }
 
+  /** The session's key, once the access has been answered: for what its holder may do over plain HTTP. */
+  get key(): Uint8Array | undefined {
+    return this.second?.key;
+  }
+
   /** Lets the link go until {@link wake}: the page is put aside. */
   detach(): void {
     this.second?.pause();

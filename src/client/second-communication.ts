@@ -296,6 +296,11 @@ export class SecondCommunication {
     return [...this.candidates].some(({ link, startedAt }) => link.kind === "access" && startedAt > since);
   }
 
+  /** The session's key. */
+  get key(): Uint8Array {
+    return this.options.key;
+  }
+
   /** What proves that an attach is this client's. */
   get proof(): AttachProof {
     return { type: "attach", key: this.options.key };

@@ -161,6 +161,18 @@ export class ClientSession<Service extends object> extends typedEventTarget<Sess
   }
 
   /**
+   * Opens the door to the session's own pages for this browser, by a cookie that lasts as long as the lease (D26): from
+   * then on `session.address.href + "/…"` can be a link, a picture, a frame. Rejects with the reason when the server
+   * refuses it, or when the access is refused.
+   */
+  async openDoor(): Promise<void> {
+    await this.opened;
+    const key = this.#communication.key as Uint8Array<ArrayBuffer>;
+    const answer = await fetch(this.address.doorHref, { method: "POST", body: key, credentials: "include" });
+    if (!answer.ok) throw new DuowireError("session_ended", `the door of ${this.address.href} stays shut`);
+  }
+
+  /**
    * Ends the session. What was called before still leaves; open calls reject `closed` and say whether they were sent.
    * Resolves when the server has confirmed it, after one second at most; never rejects.
    */

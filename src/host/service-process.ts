@@ -168,7 +168,7 @@ export class ServiceProcess implements CommunicationProcess {
   }
 
   private makeSession(): ServiceSession {
-    const { access, reception, abort, ended } = this;
+    const { access, reception, abort, ended, grounds } = this;
     return {
       id: access.id,
       address: { href: `http://${access.localAddress}` },
@@ -183,6 +183,12 @@ export class ServiceProcess implements CommunicationProcess {
       },
       get link() {
         return reception.link?.kind;
+      },
+      signUrl: (path, { method = "GET", expiresInMs = grounds.leaseMs } = {}) => {
+        const expiresMs = grounds.clock.wallMs() + expiresInMs;
+        return (
+          access.id + grounds.secrets.signPath(access.id, method, path.startsWith("/") ? path : `/${path}`, expiresMs)
+        );
       },
       close: async (message) => {
         reception.end(new DuowireError("closed", message, { side: "local" }));

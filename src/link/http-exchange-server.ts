@@ -115,8 +115,8 @@ export class AcceptedExchangeLink implements Link {
   close(reason: string): void {
     if (this.isOver || this.closeReason !== undefined) return;
     this.closeReason = reason;
-    // A link that is refused before its first request was taken has its say in the answer to that one.
-    if (this.current !== undefined) this.finish(this.current, reason);
+    // What waits for a request (the first, or one with room in its answer) has its say in the answer to that one.
+    if (this.current !== undefined && this.pending.length === 0) this.finish(this.current, reason);
   }
 
   private finish(kept: Kept, reason: string): void {
@@ -140,8 +140,9 @@ export class AcceptedExchangeLink implements Link {
     this.pendingBytes = 0;
     // An answer that is full ends on the way; the rest waits for the next one.
     for (const octets of waiting) this.deliver(octets);
-    if (this.closeReason !== undefined) return this.finish(kept, this.closeReason);
-    if (frames.length > 0) this.events?.receive(frames);
+    if (this.closeReason === undefined) {
+      if (frames.length > 0) this.events?.receive(frames);
+    } else if (this.pending.length === 0) this.finish(kept, this.closeReason);
   }
 
   private repeat(number: number, answer: ExchangeAnswer): boolean {
@@ -195,6 +196,8 @@ export class AcceptedExchangeLink implements Link {
   }
 
   private waitForRequest(): void {
+    // The connection of the last answer ends after the link did.
+    if (this.isOver) return;
     this.cancelIdle?.();
     this.cancelIdle = this.clock.after(IDLE_MS, () => this.end("no request came for too long", "lost"));
   }

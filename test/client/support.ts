@@ -94,6 +94,11 @@ export class ClientSetup {
     return links.at(-1) as FakeLink;
   }
 
+  /** Every attempt that is neither given up nor dead, the newest last. */
+  get alive(): FakeLink[] {
+    return [...this.opens, ...this.asks].filter(({ closeReason, isDead }) => closeReason === undefined && !isDead);
+  }
+
   /** The attach that was sent over a link. */
   attachOf(link: FakeLink): SentAttach | undefined {
     const [first] = link.takeFrames();

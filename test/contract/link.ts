@@ -193,13 +193,13 @@ export function linkContract(kind: LinkKindUnderTest): void {
 
     test("close lets what was sent leave, and drops what is sent after it", async () => {
       const { near, farLink, far, sendFar } = await start();
-      for (const n of upTo(100)) sendFar(n);
+      for (const n of upTo(300)) sendFar(n);
       guarded(far, () => farLink.close("the far end closed"));
-      sendFar(101);
-      await expect.poll(() => near.received.length, { timeout: 5_000 }).toBe(100);
+      sendFar(301);
+      await expect.poll(() => near.received.length, { timeout: 5_000 }).toBe(300);
       await expect.poll(() => [near.ends.length, far.ends.length], { timeout: 5_000 }).toEqual([1, 1]);
-      sendFar(102);
-      expect(near.received).toEqual(upTo(100));
+      sendFar(302);
+      expect(near.received).toEqual(upTo(300));
       expect(far.ends[0]?.end).toBe("answered");
     });
 

@@ -105,7 +105,10 @@ function edit(path: string, from: string, to: string): void {
 
 const proxies = readGuide("docs/guides/behind-a-proxy.md");
 
-test.for(["nginx", "HAProxy"])("behind-a-proxy.md: %s works as printed", options, async (name, context) => {
+test.for([
+  ["nginx", "nginx", "Without WebSocket"],
+  ["HAProxy", "HAProxy"],
+])("behind-a-proxy.md: %s works as printed", options, async ([name = "", ...sections], context) => {
   skipWithout(context, name.toLowerCase(), "openssl", "curl");
-  await follow(context, sectionsOf(proxies, "The server", name));
+  await follow(context, sectionsOf(proxies, "The server", ...sections));
 });

@@ -7,6 +7,7 @@ export class FakeLink implements Link {
   /** Each write that was sent, and not taken yet. */
   readonly writes: Uint8Array[] = [];
   closeReason: string | undefined;
+  isDead = false;
   private events: LinkEvents | undefined;
 
   constructor(readonly kind: LinkKind = "memory") {}
@@ -44,6 +45,7 @@ export class FakeLink implements Link {
   }
 
   die(end: LinkEnd = "lost", reason = "it died"): void {
+    this.isDead = true;
     this.events?.closed(reason, end);
   }
 }
