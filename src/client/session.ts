@@ -22,6 +22,8 @@ export interface LinkInfo {
   readonly kind: LinkKind;
   /** The latest measured round trip in milliseconds; undefined before the first. */
   readonly roundTripMs: number | undefined;
+  /** Nothing has come back for too long: another path is being looked for. */
+  readonly isSuspect: boolean;
 }
 
 /** The events of a {@link ClientSession}, by name, and what each carries in `detail`. */
@@ -209,7 +211,8 @@ export class ClientSession<Service extends object> extends typedEventTarget<Sess
   }
 
   #infoOf({ kind }: Link): LinkInfo {
-    return { kind, roundTripMs: this.#communication.driver.session.roundTripMs };
+    const { roundTripMs, isHealthy } = this.#communication.driver.session;
+    return { kind, roundTripMs, isSuspect: !isHealthy };
   }
 
   #fail(error: unknown): void {

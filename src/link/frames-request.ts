@@ -18,7 +18,6 @@ export interface RequestEnd {
 
 /** The media type of a body of frames. */
 const FRAMES_TYPE = "application/octet-stream";
-const PAGE_CHARACTERS = 80;
 
 /** Posts `body` to `href` and gives each piece of whole frames of the answer to `receive`. Never rejects. */
 export async function requestFrames(
@@ -45,6 +44,8 @@ export async function requestFrames(
     const code = codeOf(error);
     if (error instanceof MalformedOctets) refuse("not_duowire", `${href}: ${error.message}`);
     if (isCertificateCode(code)) refuse("bad_certificate", `${href}: ${code}`);
+    // A plain answer to a TLS handshake: trying again changes nothing.
+    if (code?.includes("SSL_")) refuse("not_duowire", `${href}: ${code}; does the server speak plain http?`);
     const reason = code === undefined ? hiddenReason(error) : `${code} at ${new URL(href).host}`;
     return { reason, end: code === "ECONNREFUSED" ? "refused" : "lost" };
   }
@@ -77,8 +78,8 @@ async function strangeAnswer(answer: Response): Promise<[ErrorCode, string, numb
   const text = await answer.text();
   const refusal = headers.get("content-type")?.startsWith("application/json") ? readRefusal(text) : undefined;
   if (refusal !== undefined) return [...refusal, retryAfterMs];
-  const page = text.replace(/\s+/g, " ").slice(0, PAGE_CHARACTERS);
-  return [codeOfStatus(status), `status ${status}, and not in this protocol: ${page}`, retryAfterMs];
+  const what = `status ${status} and ${headers.get("content-type") ?? "no content type"}`;
+  return [codeOfStatus(status), `the answer is no duowire server's: ${what}; is the address right?`, retryAfterMs];
 }
 
 /** A refusal that the server decided before it read that the request speaks frames. */

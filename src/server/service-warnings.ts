@@ -1,5 +1,7 @@
 /** Tells of a service's errors when nobody else does: warnings of the process, once per kind, not too many (D24). */
 import type { Clock } from "../base/clock.js";
+import { DuowireError } from "../base/errors.js";
+import { RemoteError } from "../rpc/remote-error.js";
 
 /** Kinds that are remembered; the oldest is forgotten first. */
 const KINDS_MAX = 256;
@@ -15,6 +17,8 @@ export class ServiceWarnings {
 
   /** Warns of an error unless one of its kind (service, method, place in the code) was warned of before. */
   warn(service: string, method: string, error: unknown): void {
+    // What a service refuses on purpose, and what its client threw, are no faults of the service.
+    if (error instanceof DuowireError || error instanceof RemoteError) return;
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
     const place = stack.split("\n").find((line) => line.trimStart().startsWith("at ")) ?? stack.slice(0, 80);
     const kind = `${service}.${method} ${place}`;

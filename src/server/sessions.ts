@@ -1,12 +1,6 @@
-/**
- * The address of one communication process, by plain HTTP. Whoever shows the key learns what is the matter with the
- * session; everybody else gets one and the same 404, whether there is such a session, was one, or never will be (D5).
- */
-import type { CommunicationProcess } from "../access/communication-process.js";
 import { DuowireError } from "../base/errors.js";
 import { frameTypes } from "../frame/frame.js";
 import { AccessLink } from "./access-link.js";
-import type { ServerCore } from "./core.js";
 import { type Exchange, sendAnswer } from "./exchange.js";
 import { answerExchange } from "./exchange-links.js";
 import { processFor } from "./holder.js";
