@@ -14,7 +14,7 @@ function makeSession(side) {
   return new Session({ side, limits: defaultLimits, queueBytesMax: 1 << 24, ...times }, 0);
 }
 
-/** Gives everything that `from` wants sent to `to`; returns how many octets were delivered from it to its application. */
+/** Gives what `from` wants sent to `to`; returns how many octets `from` delivered to its application. */
 function pump(from, to, now) {
   let delivered = 0;
   for (let output = from.poll(); output !== undefined; output = from.poll()) {
@@ -143,9 +143,11 @@ if (process.argv.includes("--json")) {
   console.log(JSON.stringify({ node: process.version, rows }, undefined, 1));
 } else {
   console.log(`Node ${process.version}, ${SECONDS} s a row${globalThis.gc ? "" : ", without --expose-gc"}`);
-  console.log(`${"turn".padEnd(34)}${"turns a second".padStart(16)}${"octets allocated".padStart(18)}${"MiB a second".padStart(14)}`);
+  const heads = [["turns a second", 16], ["octets allocated", 18], ["MiB a second", 14]];
+  console.log("turn".padEnd(34) + heads.map(([head, width]) => head.padStart(width)).join(""));
   for (const { name, perSecond, allocatedPerTurn, mibPerSecond } of rows) {
     const figures = [[perSecond, 16], [allocatedPerTurn, 18], [mibPerSecond, 14]];
-    console.log(name.padEnd(34) + figures.map(([value, width]) => Math.round(value).toLocaleString("en").padStart(width)).join(""));
+    const cells = figures.map(([value, width]) => Math.round(value).toLocaleString("en").padStart(width));
+    console.log(name.padEnd(34) + cells.join(""));
   }
 }

@@ -18,6 +18,9 @@ export interface RequestEnd {
 
 /** The media type of a body of frames. */
 const FRAMES_TYPE = "application/octet-stream";
+/** How much of a strange answer's text is quoted, without its tags. */
+const WORDS_CHARACTERS = 80;
+const QUOTED_FROM = 2_000;
 
 /** Posts `body` to `href` and gives each piece of whole frames of the answer to `receive`. Never rejects. */
 export async function requestFrames(
@@ -78,8 +81,11 @@ async function strangeAnswer(answer: Response): Promise<[ErrorCode, string, numb
   const text = await answer.text();
   const refusal = headers.get("content-type")?.startsWith("application/json") ? readRefusal(text) : undefined;
   if (refusal !== undefined) return [...refusal, retryAfterMs];
-  const what = `status ${status} and ${headers.get("content-type") ?? "no content type"}`;
-  return [codeOfStatus(status), `the answer is no duowire server's: ${what}; is the address right?`, retryAfterMs];
+  const words = text
+    .replace(/<[^>]*>|\s+/g, " ")
+    .trim()
+    .slice(0, WORDS_CHARACTERS);
+  return [codeOfStatus(status), `status ${status}, from something that is no duowire server: "${words}"`, retryAfterMs];
 }
 
 /** A refusal that the server decided before it read that the request speaks frames. */

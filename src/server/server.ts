@@ -88,6 +88,16 @@ export class Server<Service extends object = object> extends typedEventTarget<Se
     else httpServer.once("listening", () => this.#noteInterface());
   }
 
+  override addEventListener<Name extends keyof ServerEvents & string>(
+    type: Name,
+    listener: (event: CustomEvent<ServerEvents[Name]>) => void,
+    options?: AddEventListenerOptions | boolean,
+  ): void;
+  override addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: AddEventListenerOptions | boolean,
+  ): void;
   override addEventListener(
     type: string,
     listener: ((event: never) => void) | EventListenerObject | null,

@@ -17,6 +17,7 @@ export class FakeProcess implements CommunicationProcess {
   readonly ended: Promise<DuowireError>;
   readonly received: Frame[] = [];
   readonly links: Link[] = [];
+  readonly client = {};
   /** How often a first access or its repeat came here. */
   accesses = 0;
   /** Called with each frame after the first one; may answer over the link. */
