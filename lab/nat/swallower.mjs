@@ -2,7 +2,7 @@
 // frames after it do. Plain HTTP passes. Usage: swallower.mjs upgrades|frames PORT HOST:PORT
 import { connect, createServer } from "node:net";
 
-const [what, port, target] = process.argv.slice(2);
+const [what, port, target = ""] = process.argv.slice(2);
 const [host, targetPort] = target.split(":");
 const UPGRADE = /^upgrade: *websocket\r?$/im;
 const SWITCHED = /^HTTP\/1\.1 101 /;
@@ -26,12 +26,16 @@ createServer((client) => {
     // The answer itself passes, a frame in the same packet does not.
     client.write(octets.subarray(0, text.indexOf("\r\n\r\n") + 4));
   });
-  for (const [one, other] of [
-    [client, server],
-    [server, client],
-  ]) {
-    one.on("end", () => other.end());
-    one.on("error", () => other.destroy());
-    one.on("close", () => other.destroy());
-  }
+  pass(client, server);
+  pass(server, client);
 }).listen(Number(port));
+
+/**
+ * @param {import("node:net").Socket} one
+ * @param {import("node:net").Socket} other Ends when `one` does.
+ */
+function pass(one, other) {
+  one.on("end", () => other.end());
+  one.on("error", () => other.destroy());
+  one.on("close", () => other.destroy());
+}

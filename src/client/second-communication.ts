@@ -186,7 +186,7 @@ export class SecondCommunication {
   /** An upgrade that hangs, or plain HTTP without an answer: the next attempt is of another kind. */
   private chooseNext(): void {
     const all = [...this.candidates];
-    // There is no healthy path, so plain HTTP that attached, or that was probed, has kept its answer for a whole attempt.
+    // No path is healthy, so plain HTTP that attached, or that was probed, has kept its answer for a whole attempt.
     const isHeldBack = all.some((one) => one.link.kind === "http-exchange" && (one.isAttached || one.isProbing));
     if (isHeldBack) this.isHeldBack = !this.isHeldBack;
     // The last attempt was an upgrade that has not opened, or has brought no answer since.

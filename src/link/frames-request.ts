@@ -20,7 +20,6 @@ export interface RequestEnd {
 const FRAMES_TYPE = "application/octet-stream";
 /** How much of a strange answer's text is quoted, without its tags. */
 const WORDS_CHARACTERS = 80;
-const QUOTED_FROM = 2_000;
 
 /** Posts `body` to `href` and gives each piece of whole frames of the answer to `receive`. Never rejects. */
 export async function requestFrames(

@@ -2,8 +2,8 @@
  * The session core: a conversation that survives its links, without I/O.
  *
  * Method grammar (after quinn and str0m): `receive*`, `attach`, `link*`, `close`, `fail`, `handleTimeout` are inputs
- * and take `now`; {@link Session.poll} gives the outputs they caused, until it is empty; {@link Session.nextTimeout} says
- * when {@link Session.handleTimeout} wants to be called. `flush` ends a turn: what was queued becomes batches.
+ * and take `now`; {@link Session.poll} gives the outputs they caused, until it is empty; {@link Session.nextTimeout}
+ * says when {@link Session.handleTimeout} wants to be called. `flush` ends a turn: what was queued becomes batches.
  *
  * Exactly once, in order: batches are numbered, kept until acknowledged, sent again on the next link, and dropped by
  * the receiver when it has them already. Only frames of the one attached link count; all others are ignored (D11).

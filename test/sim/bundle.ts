@@ -13,7 +13,7 @@ export interface Patch {
   readonly replace: string;
 }
 
-/** Bundles the thread's code into `file`, with a patch if there is one. Rejects when the patch does not fit any more. */
+/** Bundles the thread's code into `file`, with a patch if there is one. Rejects when that does not fit any more. */
 export async function bundleThread(file: string, patch?: Patch): Promise<void> {
   let isPatched = patch === undefined;
   const bundle = await rolldown({

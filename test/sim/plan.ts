@@ -1,4 +1,4 @@
-/** What one seed is to be: how large, with which limits, and which faults. All of it is drawn before anything happens. */
+/** What one seed is to be: how large, with which limits, and which faults. All is drawn before anything happens. */
 import { type AnnouncedLimits, leastLimits } from "../../src/frame/limits.js";
 import { type FaultKind, faultKinds } from "./faults.js";
 import type { Random } from "./random.js";
@@ -49,10 +49,13 @@ export interface Plan {
 export const MESSAGES_MIN = 100;
 export const FAULTS_MIN = 5;
 
+const RIVAL_LEASE_MS_MIN = 30_000;
+
 /** Draws a plan. */
 export function drawPlan(random: Random): Plan {
   const faultyMs = random.chance(0.8) ? random.spread(1_500, 15_000) : random.spread(15_000, 90_000);
   const faults = FAULTS_MIN + random.below(random.chance(0.8) ? 6 : 30);
+  const leaseMs = random.chance(0.7) ? 60_000 : Math.floor(random.spread(4_000, 60_000));
   const rate = random.spread(0.08, 0.9);
   const enabled = faultKinds.filter(() => random.chance(rate));
   return {
@@ -65,14 +68,15 @@ export function drawPlan(random: Random): Plan {
       referencesMax: 100,
     },
     queueBytesMax: Math.floor(random.spread(200_000, 2_000_000)),
-    leaseMs: random.chance(0.7) ? 60_000 : Math.floor(random.spread(4_000, 60_000)),
+    leaseMs,
     faultyMs,
     faultTimes: Array.from({ length: faults }, () => random.between(0, faultyMs)).sort((a, b) => a - b),
     faultKinds: enabled.length > 0 ? enabled : [random.pick(faultKinds)],
     openingRate: random.chance(0.5) ? random.between(0, 0.7) : 0.1,
     hasExchange: random.chance(0.7),
     isHeavy: random.chance(0.08),
-    ending: random.pick(endings),
+    // A rival on a slow path needs more time than the shortest lease gives it.
+    ending: random.pick(endings.filter((ending) => ending !== "rival_takes_over" || leaseMs >= RIVAL_LEASE_MS_MIN)),
     endsInFaults: random.chance(0.4),
   };
 }
