@@ -100,7 +100,10 @@ function bothWays(messageBytes) {
   const { client, server } = makePair();
   const message = new Uint8Array(messageBytes);
   return measure(`1 × ${messageBytes} octets, there and back`, 2 * messageBytes, (n) => {
-    for (const [from, to] of [[client, server], [server, client]]) {
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ]) {
       from.outgoing.begin().octets(message);
       from.outgoing.commit(true);
       from.flush(n);
@@ -143,10 +146,18 @@ if (process.argv.includes("--json")) {
   console.log(JSON.stringify({ node: process.version, rows }, undefined, 1));
 } else {
   console.log(`Node ${process.version}, ${SECONDS} s a row${globalThis.gc ? "" : ", without --expose-gc"}`);
-  const heads = [["turns a second", 16], ["octets allocated", 18], ["MiB a second", 14]];
+  const heads = [
+    ["turns a second", 16],
+    ["octets allocated", 18],
+    ["MiB a second", 14],
+  ];
   console.log("turn".padEnd(34) + heads.map(([head, width]) => head.padStart(width)).join(""));
   for (const { name, perSecond, allocatedPerTurn, mibPerSecond } of rows) {
-    const figures = [[perSecond, 16], [allocatedPerTurn, 18], [mibPerSecond, 14]];
+    const figures = [
+      [perSecond, 16],
+      [allocatedPerTurn, 18],
+      [mibPerSecond, 14],
+    ];
     const cells = figures.map(([value, width]) => Math.round(value).toLocaleString("en").padStart(width));
     console.log(name.padEnd(34) + cells.join(""));
   }

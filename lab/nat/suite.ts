@@ -1,10 +1,10 @@
-/** Runs many scenarios, a few at a time, and prints the table: `run [--all] [--only A,B] [--peer NAME] [--json FILE]`. */
+/** Runs many scenarios, a few at a time, and prints the table. */
 import { writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 import { type Row, remarksOf, rowOf, summaryOf, tableOf } from "./judge/report.js";
 import { type RunOptions, runScenario } from "./judge/run.js";
 import type { Scenario } from "./judge/scenario.js";
 import { scenarios } from "./judge/scenarios.js";
+import { FULL_SECONDS, LABS_MAX, QUICK_SECONDS, type RunWords } from "./run-options.js";
 
 /** Which scenarios, and how. */
 export interface SuiteOptions extends RunOptions {
@@ -12,10 +12,6 @@ export interface SuiteOptions extends RunOptions {
   /** Labs at once. Each has processes of its own; what it measures suffers when they fight for the processors. */
   readonly labsMax: number;
 }
-
-const QUICK_SECONDS = 10;
-const FULL_SECONDS = 20;
-const LABS_MAX = 3;
 
 /** The few that run on every change. */
 export const quickSuite: SuiteOptions = {
@@ -46,19 +42,7 @@ export async function judgeAll(options: SuiteOptions, onRow: (row: Row) => void 
 }
 
 /** The command `run`; its exit code. */
-export async function runSuite(words: readonly string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: [...words],
-    options: {
-      all: { type: "boolean", default: false },
-      only: { type: "string" },
-      peer: { type: "string", default: "duowire" },
-      json: { type: "string" },
-      labs: { type: "string", default: String(LABS_MAX) },
-      seconds: { type: "string" },
-      notes: { type: "boolean", default: false },
-    },
-  });
+export async function runSuite(values: RunWords): Promise<number> {
   const names = values.only?.split(",");
   const chosen = scenarios.filter(({ name, quick }) => (names ? names.includes(name) : values.all || quick));
   const seconds = Number(values.seconds ?? (values.all ? FULL_SECONDS : QUICK_SECONDS));

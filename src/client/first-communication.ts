@@ -61,7 +61,9 @@ export class FirstCommunication {
   refused(refusal: RefusedFrame): void {
     if (this.isOver) return;
     const code = isErrorCode(refusal.code) ? refusal.code : "not_duowire";
-    const error = new DuowireError(code, refusal.message, { side: "remote" });
+    // Of a server that cannot know whether it saw this access before, nobody knows whether the calls ran (D1).
+    const outcome = code === "access_unknown" ? "outcome_unknown" : "not_sent";
+    const error = new DuowireError(code, refusal.message, { side: "remote", outcome });
     if (error.next !== "retry") return this.options.driver.fail(error);
     this.lastFailure = refusal.message;
     this.current = undefined;
@@ -114,6 +116,7 @@ export class FirstCommunication {
     const { target, connectTimeoutMs, driver } = this.options;
     const limit = `${connectTimeoutMs} ms (connectTimeoutMs)`;
     const message = `no session at ${target} within ${limit}; the last attempt: ${this.lastFailure}`;
-    driver.fail(new DuowireError("connect_timeout", message, { side: "remote" }));
+    const outcome = this.firstTriedAt === undefined ? "not_sent" : "outcome_unknown";
+    driver.fail(new DuowireError("connect_timeout", message, { side: "remote", outcome }));
   }
 }

@@ -66,6 +66,7 @@ class HttpExchangeLink implements Link {
   private confirmed = 0;
   private pumpIsDue = false;
   private isEnding = false;
+  private lastTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly href: string,
@@ -155,7 +156,7 @@ class HttpExchangeLink implements Link {
       const { reason, end } = await requestFrames(this.href, request.body, request.abort.signal, (frames) => {
         skipBytes = this.receive(request, frames, skipBytes);
       });
-      if (this.events === undefined) return;
+      if (this.events === undefined) return this.wasLast(request);
       if (request.isWhole) return this.advance();
       if (request.tries >= TRIES_MAX || end === "refused") return this.end(reason, end);
     }
@@ -206,8 +207,14 @@ class HttpExchangeLink implements Link {
     this.events = undefined;
     this.isEnding = true;
     if (end !== "answered") this.abortAll();
-    else if (this.requests.length > 0) setTimeout(() => this.abortAll(), LAST_REQUEST_MS);
+    else if (this.requests.length > 0) this.lastTimer = setTimeout(() => this.abortAll(), LAST_REQUEST_MS);
     events.closed(reason, end);
+  }
+
+  /** The link is over, and one of its requests too. */
+  private wasLast(request: Request): void {
+    this.requests.splice(this.requests.indexOf(request), 1);
+    if (this.requests.length === 0) clearTimeout(this.lastTimer);
   }
 
   private abortAll(): void {

@@ -319,10 +319,16 @@ function isThenable(value: unknown): boolean {
 
 /** Why a call failed that the end of the session left unanswered. */
 function endError(reason: DuowireError, isHanded: boolean): DuowireError {
-  const outcome = isHanded ? "outcome_unknown" : "not_sent";
-  const isOurs = reason.code === "closed" && reason.side === "local";
-  return new DuowireError(isOurs ? "closed" : outcome, undefined, {
-    side: reason.side ?? "local",
+  const { code, message, side = "local" } = reason;
+  // A refused access says of all its calls that they did not run: then the refusal itself is the clearest answer.
+  const wasRefused = reason.outcome === "not_sent";
+  const outcome = isHanded && !wasRefused ? "outcome_unknown" : "not_sent";
+  if (wasRefused || (code === "closed" && side === "local")) {
+    return new DuowireError(code, message, { side, cause: reason, outcome });
+  }
+  const ran = isHanded ? "it may have run" : "it did not run";
+  return new DuowireError(outcome, `the session ended before the call was answered, and ${ran}: ${message}`, {
+    side,
     cause: reason,
     outcome,
   });

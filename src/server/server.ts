@@ -98,11 +98,17 @@ export class Server<Service extends object = object> extends typedEventTarget<Se
     listener: EventListenerOrEventListenerObject | null,
     options?: AddEventListenerOptions | boolean,
   ): void;
+  override addEventListener<Name extends keyof ServerEvents>(
+    type: Name,
+    listener: (event: CustomEvent<ServerEvents<Service>[Name]>) => void,
+    options?: AddEventListenerOptions | boolean,
+  ): void;
   override addEventListener(
     type: string,
-    listener: ((event: never) => void) | EventListenerObject | null,
+    listener: EventListenerOrEventListenerObject | null,
     options?: AddEventListenerOptions | boolean,
-  ): void {
+  ): void;
+  override addEventListener(type: string, listener: unknown, options?: AddEventListenerOptions | boolean): void {
     this.#listened.add(type);
     super.addEventListener(type, listener as EventListener, options);
   }
@@ -151,7 +157,11 @@ export class Server<Service extends object = object> extends typedEventTarget<Se
     core.stop();
     this.#release();
     this.#upgrades.destroy();
-    if (core.settings.ownsServer) this.#httpServer.closeAllConnections();
+    if (!core.settings.ownsServer) return;
+    // Whatever did not end in time: the port is free when this settles.
+    const closed = this.#stopListening();
+    this.#httpServer.closeAllConnections();
+    await closed;
   }
 
   /** Settles when the last connection is closed; idle ones are closed at once. */

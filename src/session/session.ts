@@ -93,17 +93,14 @@ export class Session {
     this.timers.busy = busy;
   }
 
-  /**
-   * Client: attaches over `link`, which is open. An older link is closed. Everything that is not acknowledged follows
-   * at once, without waiting for the answer.
-   */
+  /** Client: attaches over `link` in place of an older one. What is not acknowledged follows at once, unasked. */
   attach(link: LinkNumber, proof: AttachProof, incarnation: Uint8Array, ahead: Uint8Array | undefined, now: number) {
     if (this.state === "closed") return this.attached.drop(link, "the session is closed");
     this.attached.replace(link, false);
     this.attachNumber += 1;
     this.attached.queue(attachFrame(proof, incarnation, this.attachNumber, this.standing(ahead, now)));
     this.ackedReceived = this.inbox.received;
-    this.replay();
+    this.replay(now);
     this.timers.attachSent(now);
   }
 
@@ -155,7 +152,7 @@ export class Session {
     this.timers.received(now);
     this.learn(attach, now);
     this.apply("attached");
-    this.replay();
+    this.replay(now);
     return verdict;
   }
 
@@ -210,15 +207,7 @@ export class Session {
 
   /** The end of a turn: what is queued becomes batches as far as the window goes, and one write. */
   flush(now: number): void {
-    if (this.canSend()) {
-      for (;;) {
-        const room = this.roomBytes();
-        const content = room > 0 ? this.outgoing.next(room) : undefined;
-        if (content === undefined) break;
-        this.attached.queue(this.outbox.push(content, this.clock.localMs(now)));
-        this.timers.sent(now);
-      }
-    }
+    if (this.canSend()) this.makeBatches(now);
     this.acknowledge(now);
     this.attached.emit();
   }
@@ -319,9 +308,22 @@ export class Session {
     return { received: this.inbox.received, clockMs, limits: this.options.limits, ...(ahead && { ahead }) };
   }
 
-  private replay(): void {
+  private replay(now: number): void {
     for (const frame of this.outbox.replay()) this.attached.queue(frame);
-    if (this.state === "closing") this.tellClose();
+    if (this.state !== "closing") return;
+    // What was queued before the close, while there was no link, still leaves as far as it fits.
+    this.makeBatches(now);
+    this.tellClose();
+  }
+
+  private makeBatches(now: number): void {
+    for (;;) {
+      const room = this.roomBytes();
+      const content = room > 0 ? this.outgoing.next(room) : undefined;
+      if (content === undefined) return;
+      this.attached.queue(this.outbox.push(content, this.clock.localMs(now)));
+      this.timers.sent(now);
+    }
   }
 
   private acknowledge(now: number): void {

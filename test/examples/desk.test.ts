@@ -1,8 +1,9 @@
 /** The example desk, as its Node client meets it: examples/desk. */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
+import type { ClientSession } from "../../src/client/index.js";
 import {
   type DeskClient,
   type DeskParts,
@@ -13,6 +14,7 @@ import {
   PREPARE_MS,
   type Progress,
   type Question,
+  type Report,
   run,
 } from "./desk-fixture.js";
 
@@ -47,6 +49,22 @@ function visit({ parts, desk }: Opened, ...answers: string[]) {
   return { session, progress, questions };
 }
 
+/** A report's page, as its client finds it. */
+function pageOf({ page }: Report, { address }: ClientSession<DeskService>): string {
+  return new URL(page, address.href).href;
+}
+
+/** Where a page of this URL leads to with its link to `file`. */
+function linkIn(html: string, pageHref: string, file: string): string {
+  const [, link] = new RegExp(`href="([^"]*/${file}\\?[^"]*)"`).exec(html) ?? [];
+  if (link === undefined) throw new Error(`the page has no link to ${file}: ${html.slice(0, 2_000)}`);
+  return new URL(link.replaceAll("&amp;", "&"), pageHref).href;
+}
+
+function withoutLinks(html: string): string {
+  return html.replace(/(?:href|src)="[^"]*"/g, "");
+}
+
 describe("desk", { timeout: PREPARE_MS }, () => {
   it("reads a real file, tells the progress, asks, and answers with chart, page and table", async (context) => {
     const opened = await open(context);
@@ -64,11 +82,67 @@ describe("desk", { timeout: PREPARE_MS }, () => {
       expect(bytes).toEqual([...bytes].sort((one, other) => one - other));
       expect(bytes.at(-1)).toBe(sample.length);
     }
-    const page = await fetch(new URL(report.page, session.address.href));
+  });
+
+  it("serves the report as a page at the session's own address, to whoever has a signed link", async (context) => {
+    const opened = await open(context);
+    const { session } = visit(opened, "map");
+    const sample = readFileSync(opened.parts.samplePath("zipcodes.csv"));
+    const report = await opened.parts.sendFile(session.remote, fileOf("zipcodes.csv", sample));
+
+    const page = await fetch(pageOf(report, session));
+
+    expect(page.url.startsWith(`${session.address.href}/report?`)).toBe(true);
     expect(page.headers.get("content-type")).toContain("text/html");
-    expect(await page.text()).toContain("42,049 rows");
-    const table = await fetch(new URL("table.csv", page.url));
+    const html = await page.text();
+    expect(html).toContain("42,049 rows");
+    const chart = await fetch(linkIn(html, page.url, "chart.svg"));
+    expect(chart.headers.get("content-type")).toContain("image/svg+xml");
+    expect(new Uint8Array(await chart.arrayBuffer())).toEqual(report.chart);
+    const table = await fetch(linkIn(html, page.url, "table.csv"));
+    expect(table.headers.get("content-disposition")).toContain("attachment");
     expect((await table.text()).split("\r\n")[0]).toBe("longitude,latitude,rows");
+    for (const { headers } of [page, chart, table]) {
+      expect(headers.get("content-security-policy")).toMatch(/^sandbox allow-downloads; default-src 'none';/);
+    }
+  });
+
+  it("gives each report of a session a page of its own", async (context) => {
+    const opened = await open(context);
+    const { session } = visit(opened);
+    const flowers = await opened.parts.sendFile(session.remote, fileOf("flowers.csv", FLOWERS));
+    const trees = await opened.parts.sendFile(session.remote, fileOf("trees.csv", FLOWERS));
+
+    const texts = await Promise.all(
+      [flowers, trees].map(async (report) => (await fetch(pageOf(report, session))).text()),
+    );
+
+    expect(texts[0]).toContain("<title>flowers.csv");
+    expect(texts[1]).toContain("<title>trees.csv");
+    expect((await session.remote.reopen(flowers.ticket))?.page).toContain("/report?number=1&");
+  });
+
+  it("shows nothing of a report without its signature, and says when its session has ended", async (context) => {
+    const opened = await open(context);
+    const { session } = visit(opened);
+    const report = await opened.parts.sendFile(session.remote, fileOf("flowers.csv", FLOWERS));
+    const url = pageOf(report, session);
+    const changed = [
+      url.replace(/.$/, (last) => (last === "A" ? "B" : "A")),
+      url.replace("/report?", "/table.csv?"),
+      url.replace("number=1", "number=2"),
+      url.replace(/duowire=\d+/, "duowire=9999999999"),
+      url.replace(/\?.*/, ""),
+    ];
+
+    for (const wrong of changed) expect((await fetch(wrong)).status).toBe(404);
+    expect((await fetch(url, { method: "POST" })).status).toBe(404);
+    expect((await fetch(url)).status).toBe(200);
+
+    await session.close();
+    await expect.poll(() => opened.desk.server.sessions.size).toBe(0);
+    expect((await fetch(url)).status).toBe(410);
+    for (const wrong of changed) expect((await fetch(wrong)).status).toBe(404);
   });
 
   it("heeds the answers to its questions", async (context) => {
@@ -166,10 +240,17 @@ describe("desk", { timeout: PREPARE_MS }, () => {
     const opened = await open(context);
     const first = visit(opened);
     const report = await opened.parts.sendFile(first.session.remote, fileOf("flowers.csv", FLOWERS));
+    const html = await (await fetch(pageOf(report, first.session))).text();
     await first.session.close();
 
     const later = visit(opened).session;
-    await expect(later.remote.reopen(report.ticket)).resolves.toEqual(report);
+    const reopened = await later.remote.reopen(report.ticket);
+
+    expect(reopened).toEqual({ ...report, page: expect.any(String) });
+    const page = await fetch(pageOf(reopened!, later));
+    expect(page.url.startsWith(`${later.address.href}/report?`)).toBe(true);
+    expect(later.address.href).not.toBe(first.session.address.href);
+    expect(withoutLinks(await page.text())).toBe(withoutLinks(html));
     await expect(later.remote.reopen("another")).resolves.toBeUndefined();
   });
 
@@ -193,6 +274,32 @@ describe("desk command", { timeout: PREPARE_MS }, () => {
     expect(code).toBe(0);
     expect(readFileSync(out, "utf8")).toMatch(/^<svg /);
     expect(desk.server.sessions.size).toBe(0);
+  });
+
+  it("keeps the report's page open with --stay, until Ctrl-C", async (context) => {
+    const { parts, desk } = await open(context);
+    const out = join(mkdtempSync(join(tmpdir(), "duowire-desk-")), "chart.svg");
+    onTestFinished(() => rmSync(dirname(out), { recursive: true }));
+    let url: string | undefined;
+    let seen: Promise<Response> | undefined;
+
+    const { code, output } = await run(
+      process.execPath,
+      [parts.cli, "--sample", "-y", "--stay", "-o", out, desk.address],
+      (kill, onOutput) =>
+        onOutput((text) => {
+          url = /The report as a page: (\S+)\s/.exec(text)?.[1];
+          if (url === undefined || seen !== undefined) return;
+          seen = fetch(url);
+          seen.finally(() => kill("SIGINT"));
+        }),
+    );
+
+    const page = await seen;
+    expect(await page?.text()).toContain("<title>zipcodes.csv");
+    expect(output).not.toContain("Stopped");
+    expect(code).toBe(0);
+    expect((await fetch(url ?? "")).status).toBe(410);
   });
 
   it("tells what is wrong, by words and exit code", async (context) => {

@@ -57,7 +57,11 @@ export function drawPlan(random: Random): Plan {
   const faults = FAULTS_MIN + random.below(random.chance(0.8) ? 6 : 30);
   const leaseMs = random.chance(0.7) ? 60_000 : Math.floor(random.spread(4_000, 60_000));
   const rate = random.spread(0.08, 0.9);
-  const enabled = faultKinds.filter(() => random.chance(rate));
+  const drawn = faultKinds.filter(() => random.chance(rate));
+  // A machine both of whose clocks are wrong cannot say how long ago it first tried: D1 has no answer to that.
+  const isLost =
+    drawn.includes("client_sleeps_clock_stands") && drawn.some((kind) => kind.startsWith("server_restarts"));
+  const enabled = drawn.filter((kind) => !isLost || kind !== "client_wall_jumps");
   return {
     clients: random.chance(0.85) ? 1 : 2 + random.below(2),
     limits: {

@@ -11,7 +11,7 @@ const linkNames: Readonly<Record<string, string>> = {
 /** Writes the state of a session, and its address. */
 export function showLink({ state, link, address }: ClientSession<object>): void {
   const line = element("link");
-  line.dataset.state = state;
+  line.dataset.state = link?.isSuspect ? "suspect" : state;
   const text = inWords(state, link);
   // Written only when it changes: screen readers say each change.
   if (line.textContent !== text) line.textContent = text;
@@ -28,6 +28,7 @@ function inWords(state: ClientSession<object>["state"], link: ClientSession<obje
       return "Closed";
     case "open": {
       if (!link) return "Open";
+      if (link.isSuspect) return "The desk does not answer; waiting for it, and looking for another way…";
       const roundTrip = link.roundTripMs === undefined ? "" : `, ${Math.max(1, Math.round(link.roundTripMs))} ms`;
       return `Open over ${linkNames[link.kind] ?? link.kind}${roundTrip}`;
     }

@@ -8,7 +8,7 @@ import { size } from "../src/shared/words.js";
 import { element, show } from "./elements.js";
 import { showLink } from "./link-view.js";
 import { hideProblem, showProblem } from "./problem-view.js";
-import { showReport } from "./result-view.js";
+import { showReport, withdrawPage } from "./result-view.js";
 import { askPerson, hideWork, showProgress, showWork } from "./work-view.js";
 
 /** What a tab remembers over a reload: the ticket of its last report, and the file that it was sending. */
@@ -48,6 +48,7 @@ function open(): ClientSession<Desk> {
     else if (state === "open") hideProblem(unreachable);
   });
   void opened.closed.then(async (reason) => {
+    withdrawPage();
     if (!isWorking) showProblem(await inWords(reason), true);
   });
   showLink(opened);

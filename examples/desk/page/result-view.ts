@@ -21,5 +21,11 @@ export function showReport(report: Report, address: string): void {
   save.href = chartUrl;
   save.download = `${report.fileName}.svg`;
   element<HTMLAnchorElement>("report").href = new URL(report.page, address).href;
+  show("report", true);
   show("result", true);
+}
+
+/** The session is over, and with it the report's page; the chart is here. */
+export function withdrawPage(): void {
+  show("report", false);
 }

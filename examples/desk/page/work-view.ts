@@ -1,16 +1,10 @@
 /** The part of the page that shows the work on a file: how far it is, and what the desk asks. */
-
-import { Silence } from "../src/shared/silence.js";
 import type { Progress, Question } from "../src/shared/wire.js";
 import { counted, size } from "../src/shared/words.js";
 import { element, show } from "./elements.js";
 
 /** Reading takes about as long as sending, counting about half as long: how the bar is shared. */
 const READING_SHARE = 0.65;
-
-const silence = new Silence(() => {
-  element("progress-text").textContent = "The desk is silent; waiting for it…";
-});
 
 let answer: ((option: string | undefined) => void) | undefined;
 
@@ -20,20 +14,17 @@ export function showWork(fileName: string): void {
   element("progress-text").textContent = "Sending…";
   element<HTMLProgressElement>("progress").value = 0;
   show("work", true);
-  silence.heard();
   element("work-title").focus();
 }
 
 /** Hides it again; a question that is open is answered with “stop”. */
 export function hideWork(): void {
   answerWith(undefined);
-  silence.rest();
   show("work", false);
 }
 
 /** What the desk says of its progress. */
 export function showProgress({ step, bytes, bytesTotal, rows }: Progress): void {
-  silence.heard();
   const share = Math.min(1, bytes / Math.max(1, bytesTotal));
   const value = step === "reading" ? share * READING_SHARE : READING_SHARE + share * (1 - READING_SHARE);
   element<HTMLProgressElement>("progress").value = value;
@@ -54,7 +45,6 @@ export function askPerson({ text, options }: Question): Promise<string | undefin
     return button;
   });
   element("options").replaceChildren(...buttons);
-  silence.rest();
   show("question", true);
   buttons[0]?.focus();
   return new Promise((resolve) => {
@@ -64,7 +54,6 @@ export function askPerson({ text, options }: Question): Promise<string | undefin
 
 function answerWith(option: string | undefined): void {
   show("question", false);
-  if (answer) silence.heard();
   answer?.(option);
   answer = undefined;
 }

@@ -17,6 +17,7 @@ const ADDRESS = "http://127.0.0.1:9000/WAO";
 const CONNECT_TIMEOUT_MS = 5_000;
 
 const PATIENCE_MS = 1_000;
+const LINK_CHECK_MS = 500;
 
 const USAGE = `desk <file.csv> [address]    sends a file to a desk, and writes the chart that comes back
 desk --sample [address]      sends ${samples.files[0].file}, which is at hand
@@ -25,6 +26,7 @@ desk --sample [address]      sends ${samples.files[0].file}, which is at hand
   -o, --out <file>     where to write the chart; <file>.svg in this folder if you name none
   -y, --yes            answer the desk's questions with the first option
   -a, --answer <text>  answer with the option that has this text in it; once for each question
+  -s, --stay           keep the report's page open until Ctrl-C; at a terminal, without --yes, it stays anyway
 
 Exit codes: 0 done, 1 refused or lost, 2 wrong usage, 130 stopped by Ctrl-C.`;
 
@@ -33,6 +35,8 @@ interface Wanted {
   readonly path: string;
   readonly address: string;
   readonly out: string | undefined;
+  /** The session, and with it the report's page, stays until somebody ends it. */
+  readonly stays: boolean;
   readonly terminal: Terminal;
 }
 
@@ -60,6 +64,7 @@ function readArguments(): Wanted | undefined {
       out: { type: "string", short: "o" },
       yes: { type: "boolean", short: "y", default: false },
       answer: { type: "string", short: "a", multiple: true, default: [] },
+      stay: { type: "boolean", short: "s", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -69,12 +74,14 @@ function readArguments(): Wanted | undefined {
     : positionals;
   if (path === undefined) throw new Error(`Which file?\n\n${USAGE}`);
   if (tooMuch !== undefined) throw new Error(`One file at a time: what is ${tooMuch}?\n\n${USAGE}`);
-  return { path, address, out: values.out, terminal: new Terminal(values.answer, values.yes) };
+  const stays = values.stay || (process.stdin.isTTY === true && !values.yes);
+  return { path, address, out: values.out, stays, terminal: new Terminal(values.answer, values.yes) };
 }
 
-async function send(file: FileOnDisk, { address, out, terminal }: Wanted): Promise<number> {
+async function send(file: FileOnDisk, { address, out, stays, terminal }: Wanted): Promise<number> {
   let session: ClientSession<Desk> | undefined;
   let wasStopped = false;
+  let stopWatching = () => {};
   try {
     session = connect<Desk>(address, {
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
@@ -87,6 +94,7 @@ async function send(file: FileOnDisk, { address, out, terminal }: Wanted): Promi
     };
     process.once("SIGINT", stop).once("SIGTERM", stop);
     tellStates(session, terminal);
+    stopWatching = tellSuspicion(session, terminal);
     tellWaiting(session, address, terminal);
     const report = await Promise.race([
       sendFile(session.remote, file),
@@ -95,7 +103,11 @@ async function send(file: FileOnDisk, { address, out, terminal }: Wanted): Promi
     const path = out ?? `${file.name}.svg`;
     await writeFile(path, report.chart);
     tell(report, path, terminal);
+    if (!stays) return 0;
     terminal.say(`The report as a page: ${new URL(report.page, session.address.href).href}`);
+    terminal.say(`It is there until you press ${process.stdin.isTTY ? "Enter" : "Ctrl-C"}.`);
+    await terminal.enter(closed);
+    if (session.state === "closed" && !wasStopped) throw await closed;
     return 0;
   } catch (error) {
     if (wasStopped) {
@@ -106,7 +118,7 @@ async function send(file: FileOnDisk, { address, out, terminal }: Wanted): Promi
     terminal.say(`${what} ${advice}`.trim());
     return 1;
   } finally {
-    terminal.rest();
+    stopWatching();
     await session?.close();
   }
 }
@@ -125,6 +137,17 @@ function tellStates(session: ClientSession<Desk>, terminal: Terminal): void {
     if (state === "interrupted") terminal.say("Interrupted: looking for a way back, nothing is lost yet.");
     wasInterrupted = state === "interrupted";
   });
+}
+
+/** A desk that does not answer is told once; returns what ends the watch. */
+function tellSuspicion(session: ClientSession<Desk>, terminal: Terminal): () => void {
+  let wasSuspect = false;
+  const timer = setInterval(() => {
+    const isSuspect = session.link?.isSuspect === true;
+    if (isSuspect && !wasSuspect) terminal.say("The desk does not answer; waiting for it…");
+    wasSuspect = isSuspect;
+  }, LINK_CHECK_MS);
+  return () => clearInterval(timer);
 }
 
 function tell(report: Report, path: string, terminal: Terminal): void {

@@ -1,5 +1,5 @@
 /** The desk as a server: the page and the wire on one port. */
-import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type Server as HttpServer } from "node:http";
 import { fileURLToPath } from "node:url";
 import { DuowireError, RemoteError } from "duowire";
 import { attach, type Server } from "duowire/server";
@@ -7,8 +7,6 @@ import sirv from "sirv";
 import { samples } from "./samples.js";
 import { Desk } from "./service/desk.js";
 import { DeskError } from "./service/desk-error.js";
-import { answerPage } from "./service/report-page.js";
-import { type KeptReport, reports } from "./service/reports.js";
 
 /** Where the desk listens. */
 export interface DeskPlace {
@@ -34,8 +32,6 @@ export async function openDesk({ host, port }: DeskPlace): Promise<OpenDesk> {
   const sampleFiles = sirv(samples.folder, { etag: true });
   const httpServer = createServer((request, response) => {
     const [path = "/"] = (request.url ?? "/").split("?");
-    const report = reports.at(path);
-    if (report) return void sendReport(request, response, report);
     const serve = samples.files.some(({ file }) => path === `/${file}`) ? sampleFiles : pages;
     serve(request, response, () => {
       response.writeHead(404).end("There is nothing here. The desk's page is at /\n");
@@ -57,13 +53,6 @@ export async function openDesk({ host, port }: DeskPlace): Promise<OpenDesk> {
       await new Promise<void>((resolve) => httpServer.close(() => resolve()));
     },
   };
-}
-
-/** A report's page by its ticket: it outlives the session that made it. */
-async function sendReport({ url = "/" }: IncomingMessage, response: ServerResponse, report: KeptReport): Promise<void> {
-  const answer = answerPage(new Request(new URL(url, "http://localhost")), report);
-  response.writeHead(answer.status, Object.fromEntries(answer.headers));
-  response.end(new Uint8Array(await answer.arrayBuffer()));
 }
 
 /** What the desk refuses, what its client throws and what ends with a session is the client's; only the rest is news here. */

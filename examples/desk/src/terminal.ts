@@ -1,6 +1,6 @@
 /** What a person at a terminal sees of the work, and how they answer. All of it on stderr. */
-import { createInterface } from "node:readline/promises";
-import { Silence } from "./shared/silence.js";
+import { once } from "node:events";
+import { createInterface, type Interface } from "node:readline/promises";
 import type { Progress, Question } from "./shared/wire.js";
 import { counted, size } from "./shared/words.js";
 
@@ -10,7 +10,6 @@ export class Terminal {
   readonly #answers: string[];
   readonly #takesFirst: boolean;
   readonly #isInteractive = process.stderr.isTTY === true;
-  readonly #silence = new Silence(() => this.say("The desk is silent; waiting for it…"));
   #lineLength = 0;
 
   /** `answers`: what to answer without asking, one after the other; `takesFirst`: take the first option otherwise. */
@@ -27,7 +26,6 @@ export class Terminal {
 
   /** How far the work is, in one line that is written over; without a terminal only the end of each step. */
   progress({ step, bytes, bytesTotal, rows }: Progress): void {
-    this.#silence.heard();
     const text = `${steps[step]} ${counted(rows, "row")}, ${size(bytes)} of ${size(bytesTotal)}`;
     if (bytes >= bytesTotal) return this.say(text);
     if (!this.#isInteractive) return;
@@ -36,14 +34,16 @@ export class Terminal {
     this.#lineLength = text.length;
   }
 
-  /** The work is over. */
-  rest(): void {
-    this.#silence.rest();
+  /** Waits for Enter, and for `end` at the longest; where nobody can press it, just for that. */
+  async enter(end: Promise<unknown>): Promise<void> {
+    if (process.stdin.isTTY !== true) return void (await end);
+    const lines = this.#read();
+    await Promise.race([once(lines, "line"), once(lines, "close"), end]);
+    lines.close();
   }
 
   /** Asks until the answer is one of the options. Rejects when nobody can answer. */
   async ask({ text, options }: Question): Promise<string> {
-    this.#silence.rest();
     const given = this.#answers.shift();
     const chosen = given === undefined ? this.#default(options) : matching(options, given);
     if (chosen !== undefined) {
@@ -60,9 +60,7 @@ export class Terminal {
   async #choose(options: readonly string[]): Promise<string> {
     if (process.stdin.isTTY !== true)
       throw new Error("The desk asks, and there is no terminal: use --yes or --answer.");
-    const lines = createInterface({ input: process.stdin, output: process.stderr });
-    // The line editor takes Ctrl-C for itself; it is meant for the program.
-    lines.on("SIGINT", () => process.emit("SIGINT"));
+    const lines = this.#read();
     try {
       for (;;) {
         const line = await lines.question(`1-${options.length} [1]: `);
@@ -72,6 +70,12 @@ export class Terminal {
     } finally {
       lines.close();
     }
+  }
+
+  #read(): Interface {
+    const lines = createInterface({ input: process.stdin, output: process.stderr });
+    // The line editor takes Ctrl-C for itself; it is meant for the program.
+    return lines.on("SIGINT", () => process.emit("SIGINT"));
   }
 
   #default(options: readonly string[]): string | undefined {

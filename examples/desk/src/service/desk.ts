@@ -3,13 +3,17 @@ import { Service } from "duowire";
 import type { DeskClient, FileHead, Report } from "../shared/wire.js";
 import { DeskError } from "./desk-error.js";
 import { Job, stopped } from "./job.js";
-import { answerPage } from "./report-page.js";
+import { answerPage, type ReportFile } from "./report-page.js";
 import { type KeptReport, reports } from "./reports.js";
+
+/** How long a link to a page is good for; the end of the session ends it earlier. */
+const LINK_MS = 7 * 24 * 60 * 60 * 1_000;
 
 export class Desk extends Service<DeskClient> {
   #job: Job | undefined;
   #stop = new AbortController();
-  #report: KeptReport | undefined;
+  /** The tickets of the reports that this client got. Its links have a report's number here: tickets stay secret. */
+  readonly #tickets: string[] = [];
 
   /** A file is coming. Refused with `too_large`, and with `busy` while there is work on another one. */
   begin(file: FileHead): void {
@@ -57,14 +61,20 @@ export class Desk extends Service<DeskClient> {
     return report && this.#show(report);
   }
 
-  /** Hypertext at this session's own address: the report as a page, its chart, and its table. */
+  /** Hypertext at this session's own address: a report as a page, its chart, and its table. */
   override fetch(request: Request): Response {
-    return answerPage(request, this.#report);
+    const number = Number(new URL(request.url).searchParams.get("number"));
+    const report = reports.find(this.#tickets[number - 1] ?? "");
+    return answerPage(request, report, (file) => this.#sign(file, number));
   }
 
-  #show(report: KeptReport): Report {
-    this.#report = report;
-    const { table: _, ...told } = report;
-    return told;
+  #show({ table: _, ...told }: KeptReport): Report {
+    if (!this.#tickets.includes(told.ticket)) this.#tickets.push(told.ticket);
+    return { ...told, page: this.#sign("report", this.#tickets.indexOf(told.ticket) + 1) };
+  }
+
+  /** A link that needs no cookie: whoever has it may read this file of this report. */
+  #sign(file: ReportFile, number: number): string {
+    return this.session.signUrl(`/${file}?number=${number}`, { expiresInMs: LINK_MS });
   }
 }

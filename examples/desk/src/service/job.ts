@@ -7,7 +7,7 @@ import { type Choice, choicesFor } from "./choices.js";
 import { CsvReader } from "./csv-reader.js";
 import { DeskError } from "./desk-error.js";
 import { Profile } from "./profile.js";
-import { type KeptReport, pagePath } from "./reports.js";
+import type { KeptReport } from "./reports.js";
 import type { Tally } from "./tally.js";
 
 const LEAVE_OUT = "Leave them out";
@@ -68,10 +68,8 @@ export class Job {
     const { rows, ragged } = this.#profile;
     const title = choice.label.replace(/ \([^)]*\)$/, "");
     const note = ragged === 0 ? "" : ` ${counted(ragged, "row")} did not have as many cells as the header.`;
-    const ticket = randomBytes(16).toString("base64url");
     return {
-      ticket,
-      page: pagePath(ticket),
+      ticket: randomBytes(16).toString("base64url"),
       fileName: this.#file.name,
       title,
       rows,

@@ -2,18 +2,32 @@
 import { count, counted } from "../shared/words.js";
 import type { KeptReport } from "./reports.js";
 
-/** No scripts, nothing from elsewhere. Instead of the library's sandbox, in which a browser downloads nothing. */
+/** What there is of a report, by the last part of its path. */
+export type ReportFile = "report" | "chart.svg" | "table.csv";
+
+/**
+ * The library's sandbox, for a page that has no scripts and no forms and shows what is in a stranger's file. One thing is
+ * allowed that the library forbids: in a sandbox without allow-downloads a browser does not save the table.
+ */
 const CONTENT_SECURITY_POLICY =
-  "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; form-action 'none'";
+  "sandbox allow-downloads; default-src 'none'; img-src 'self'; style-src 'unsafe-inline'";
 const ROWS_SHOWN_MAX = 300;
 
-/** Answers for whatever lies below the session's address. */
-export function answerPage(request: Request, report: KeptReport | undefined): Response {
+/** Answers for whatever lies below the session's address. `sign` makes a URL, relative to that address. */
+export function answerPage(
+  request: Request,
+  report: KeptReport | undefined,
+  sign: (file: ReportFile) => string,
+): Response {
   const path = new URL(request.url).pathname.split("/").at(-1);
-  if (!report) return answer("text/plain", "There is no report here yet: send a file first.\n", 404);
+  if (!report) return answer("text/plain", "The desk does not have this report, or not any more.\n", 404);
   switch (path) {
     case "report":
-      return answer("text/html", page(report));
+      // The page lies below the session's address, so a link that is relative to that goes up first.
+      return answer(
+        "text/html",
+        page(report, (file) => escaped(`../${sign(file)}`)),
+      );
     case "chart.svg":
       return answer("image/svg+xml", report.chart);
     case "table.csv":
@@ -38,14 +52,13 @@ function csv({ table }: KeptReport): string {
   return table.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 }
 
-function page(report: KeptReport): string {
-  const { fileName, title, rows, rowsLeftOut, finishedAt, chart, chartInWords, table } = report;
+function page(report: KeptReport, link: (file: ReportFile) => string): string {
+  const { fileName, title, rows, rowsLeftOut, finishedAt, chartInWords, table } = report;
   const [header = [], ...body] = table;
   const shown = body.slice(0, ROWS_SHOWN_MAX);
   const more = body.length - shown.length;
   const cells = (row: readonly (string | number)[], tag: string) =>
     row.map((cell) => `<${tag}>${escaped(typeof cell === "number" ? count(cell) : cell)}</${tag}>`).join("");
-  const picture = `data:image/svg+xml;base64,${Buffer.from(chart).toString("base64")}`;
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -56,9 +69,9 @@ function page(report: KeptReport): string {
 <h1>${escaped(title)}</h1>
 <p>${escaped(fileName)}, ${counted(rows, "row")}${rowsLeftOut > 0 ? `, ${count(rowsLeftOut)} of them left out` : ""};
 finished ${finishedAt.toISOString().slice(0, 16).replace("T", " ")} UTC.</p>
-<img src="${picture}" alt="${escaped(chartInWords)}">
+<img src="${link("chart.svg")}" alt="${escaped(chartInWords)}">
 <p>${escaped(chartInWords)}</p>
-<p><a href="chart.svg">The chart alone</a> · <a href="table.csv">The table as CSV</a></p>
+<p><a href="${link("chart.svg")}">The chart alone</a> · <a href="${link("table.csv")}">The table as CSV</a></p>
 <div class="scroll" tabindex="0" role="region" aria-label="Table">
 <table><thead><tr>${cells(header, "th")}</tr></thead><tbody>
 ${shown.map((row) => `<tr>${cells(row, "td")}</tr>`).join("\n")}

@@ -38,7 +38,7 @@ export interface FileHead {
 export interface Report {
   /** Whoever has it may open the report again: 128 random bits. */
   readonly ticket: string;
-  /** Where its page is: resolve it against the session's address. */
+  /** Its page: a signed URL, to be resolved against the session's address. It is there as long as the session is. */
   readonly page: string;
   readonly fileName: string;
   readonly title: string;
