@@ -6,8 +6,8 @@ import { rolldown } from "rolldown";
 /**
  * What the browser client may weigh, minified and gzipped: what it weighs, and a little room. It guards against growth.
  *
- * The design asked for 12 KiB. Session, driver, frames and base alone are 11; values are 2 more, calls and references 7,
- * the search for paths and links 5, and the rest is the client's own surface. Nearly none of it can be loaded later
+ * The design asked for 12 KiB. Session, driver, frames and base alone are 11; values are 2 more, calls and references
+ * 7, the search for paths and links 5, and the rest is the client's own surface. Nearly none of it can be loaded later
  * without a gap in a promise. See ARCHITECTURE.md, "Where the code left the design".
  */
 export const CLIENT_OCTETS_MAX = 29_500;
@@ -20,7 +20,7 @@ export const CLIENT_ENTRY = fileURLToPath(new URL("../dist/client/index.js", imp
  *
  * @param {string} [entry] The built module; the client unless told otherwise.
  * @returns {Promise<{ minified: number, gzipped: number, packages: string[], unresolved: string[] }>} Octets minified,
- *   octets gzipped, npm packages inside the bundle, and imports that it leaves to the browser (which has no modules of Node).
+ *   octets gzipped, npm packages inside the bundle, and imports that it leaves to the browser (Node's are errors there).
  */
 export async function clientBundleSize(entry = CLIENT_ENTRY) {
   const bundle = await rolldown({

@@ -1,5 +1,5 @@
 // `npm test`: everything that can be wrong, cheapest first. The last line is always "N passed, N failed, N skipped";
-// the test runner's own reporter prints it, and this file does when a step before the tests fails.
+// the test runner's own reporter prints it, and this file does when a step before the tests fails or the runner dies.
 import { spawnSync } from "node:child_process";
 
 const steps = [
@@ -16,5 +16,9 @@ for (const [command = "", ...args] of steps) {
   }
 }
 
-const { status } = spawnSync("vitest", ["run", ...process.argv.slice(2)], { stdio: "inherit" });
+const { status, signal, error } = spawnSync("vitest", ["run", ...process.argv.slice(2)], { stdio: "inherit" });
+if (status === null) {
+  console.log(`the test runner did not end by itself: ${error?.message ?? signal}`);
+  console.log("0 passed, 1 failed, 0 skipped");
+}
 process.exit(status ?? 1);

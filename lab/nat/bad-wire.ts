@@ -8,7 +8,7 @@ export const LINE_FAULTS = ["delay", "jitter", "loss", "reorder", "duplicate", "
 
 const WIRE = "wire-35";
 
-/** Takes the cable's two ends out of the kernel's bridge and lets a program pass the packets on; nothing given: back. */
+/** Takes the cable's two ends out of the kernel's bridge, and a program passes the packets on; nothing given: back. */
 export async function spoilWire(lab: Lab, parameters: FaultParameters): Promise<void> {
   const chosen = LINE_FAULTS.filter((name) => parameters[name] !== undefined);
   await lab.signal(WIRE, "KILL");

@@ -1,4 +1,4 @@
-/** Everything that can happen to the figures, as commands: `lab.ts fault NAME [KEY=VALUE …]`, or a step of a scenario. */
+/** Everything that can happen to the figures, as commands: `lab fault NAME [KEY=VALUE …]`, or a step of a scenario. */
 import { LINE_FAULTS, spoilWire } from "./bad-wire.js";
 import type { Lab } from "./lab.js";
 import type { FaultParameters } from "./parameters.js";

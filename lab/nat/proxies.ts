@@ -64,7 +64,8 @@ export async function startProxy(lab: Lab, kind: string): Promise<void> {
   const proxy = proxyNamed(kind);
   await lab.signal(serverRouter.name, "KILL");
   lab.spawnDetached(serverRouter.name, proxy.command(lab), "proxy.log");
-  const listens = `for i in $(seq 100); do ss -Hltn 'sport = :${PROXY_PORT}' | grep -q . && exit 0; sleep 0.05; done; exit 1`;
+  const isListening = `ss -Hltn 'sport = :${PROXY_PORT}' | grep -q .`;
+  const listens = `for i in $(seq 100); do ${isListening} && exit 0; sleep 0.05; done; exit 1`;
   await lab.run(serverRouter.name, ["sh", "-c", listens]);
 }
 

@@ -9,7 +9,7 @@ export const FULL_SECONDS = 20;
 export const LABS_MAX = 3;
 
 /** What `run --help` prints. */
-export const RUN_USAGE = `usage: lab run [--all] [--only NAME,…] [--peer NAME] [--json FILE] [--labs N] [--seconds N] [--notes]
+export const RUN_USAGE = `usage: lab run [OPTION …]
 
   --all          every scenario; without it, the few that run on every change
   --only A,B     these scenarios

@@ -4,7 +4,7 @@
  * name none.
  */
 
-/** A namespace of the lab. The names are the figures' reference signs; a 1 in front is the same part of another site. */
+/** A namespace of the lab. The names are the figures' reference signs; a 1 in front: the same part of another site. */
 export type NodeName =
   | "client-10"
   | "client-10b"

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * What a type looks like from the far side. Read the four at the end first: {@link Remote}, {@link Stub}, {@link Sent},
  * {@link Received}.

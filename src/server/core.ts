@@ -2,7 +2,6 @@
  * What all requests to one server share: its settings, its secrets, and the live list of its processes. It accepts
  * accesses (part 21), has their identifications made (part 22) and their processes generated (part 24).
  */
-import type { WebSocket } from "ws";
 import { type AccessRequest, decideAccess } from "../access/access-acceptance.js";
 import type {
   CommunicationProcess,
@@ -25,7 +24,7 @@ export interface ServerParts {
   /** A host that runs a class in the server's own process. */
   readonly inline: (service: ServiceClass) => ProcessHost;
   /** The link over a WebSocket whose handshake is done. */
-  readonly acceptWebSocket: (socket: WebSocket) => Link;
+  readonly acceptWebSocket: (socket: object) => Link;
   /** Which kinds of link there are, the best first. */
   readonly links: readonly string[];
 }

@@ -1,5 +1,5 @@
 /** The layers beside the server, as its public entry puts them together. */
-
+import type { WebSocket } from "ws";
 import { inline, type ServiceClass } from "../host/inline.js";
 import { acceptWebSocket } from "../link/websocket-server.js";
 import type { ServerParts } from "./core.js";
@@ -7,6 +7,7 @@ import type { ServerParts } from "./core.js";
 /** What the public entry serves with. */
 export const parts: ServerParts = {
   inline: (service) => inline(service as ServiceClass),
-  acceptWebSocket,
+  // By name only: the types of `ws` are not for the users of ours.
+  acceptWebSocket: (socket) => acceptWebSocket(socket as WebSocket),
   links: ["websocket", "http-exchange"],
 };

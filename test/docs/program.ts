@@ -32,7 +32,7 @@ export class Program {
     onTestFinished(() => this.stop());
   }
 
-  /** Waits until what was printed since the last comparison is `expected`; throws with both if it does not become it. */
+  /** Waits until what was printed since the last comparison is `expected`; throws with both if it does not come. */
   async expectOutput(expected: string, place: string): Promise<void> {
     const pattern = new RegExp(`^${expected.split("…").map(literal).join("[^\\n]*")}`);
     const endAt = performance.now() + OUTPUT_MS_MAX;

@@ -66,7 +66,7 @@ function withoutLinks(html: string): string {
 }
 
 describe("desk", { timeout: PREPARE_MS }, () => {
-  it("reads a real file, tells the progress, asks, and answers with chart, page and table", async (context) => {
+  it("reads a real file, tells the progress, asks, and answers with a chart", async (context) => {
     const opened = await open(context);
     const { session, progress, questions } = visit(opened, "map");
     const sample = readFileSync(opened.parts.samplePath("zipcodes.csv"));

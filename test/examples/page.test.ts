@@ -53,8 +53,8 @@ function isTooWide(page: Page): Promise<boolean> {
 }
 
 describe("desk page", { timeout: PREPARE_MS }, () => {
-  it("sends a sample, asks, and shows the chart and the report", async (context) => {
-    const { page, browser } = await visit(context);
+  it("sends a sample, asks, and shows the chart", async (context) => {
+    const { page } = await visit(context);
     await page.click('[data-sample="zipcodes.csv"]');
     await page.waitForSelector("#question:not([hidden])");
     expect(await page.textContent("#question-text")).toBe("zipcodes.csv has 42,049 rows. What should the chart show?");

@@ -1,4 +1,4 @@
-/** The peer over the session's own queue: what the queue tells of messages that left decides what a call's outcome is. */
+/** The peer over the session's own queue: what the queue tells of messages that left decides a call's outcome. */
 import { expect, test } from "vitest";
 import { DuowireError } from "../../src/base/errors.js";
 import { defaultLimits } from "../../src/frame/limits.js";

@@ -1,6 +1,7 @@
 /**
- * The architecture as data: which folder of src/ may import which. ARCHITECTURE.md explains the reasons; tidy.test.ts enforces it.
- * Every layer may import itself and `base`. A change here is a change of design: discuss it before the code that needs it.
+ * The architecture as data: which folder of src/ may import which. ARCHITECTURE.md explains the reasons; tidy.test.ts
+ * enforces it. Every layer may import itself and `base`. A change here is a change of design: discuss it before the code
+ * that needs it.
  */
 
 /** What one folder of src/ (or one file at its root) is allowed to do. */
@@ -9,7 +10,7 @@ export interface Layer {
   readonly may: readonly string[];
   /** The layers it may import types from, and nothing that exists at run time. */
   readonly typesOnly?: readonly string[];
-  /** A pure layer does no I/O: no clock, timer, randomness, socket or Node module. Time and randomness are handed to it. */
+  /** A pure layer does no I/O: no clock, timer, randomness, socket or Node module. Time and chance are handed to it. */
   readonly pure?: boolean;
 }
 

@@ -43,7 +43,7 @@ export function closingLine(totals: Pick<RunTotals, "passed" | "failed" | "skipp
 }
 
 /**
- * Prints every skipped test with its reason, and then `N passed, N failed, N skipped` as the very last line of the process.
+ * Prints every skipped test with its reason, and then `N passed, N failed, N skipped` as the last line of the process.
  * It waits for the process to exit, because other reporters and the runner itself print late.
  * A run that exits with an error never claims zero failures.
  */

@@ -13,7 +13,7 @@ export interface ImportEdge {
   readonly lazy: boolean;
 }
 
-/** All imports of a file. `import { type A }` without the outer `type` still loads the module, so it is not type-only. */
+/** All imports of a file. `import { type A }` without the outer `type` still loads the module: it is not type-only. */
 export function importsOf(file: SourceFile): ImportEdge[] {
   const edges: ImportEdge[] = [];
   file.walk((node) => {

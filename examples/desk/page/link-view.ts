@@ -4,8 +4,7 @@ import { element } from "./elements.js";
 
 const linkNames: Readonly<Record<string, string>> = {
   websocket: "WebSocket",
-  "http-streaming": "streamed HTTP",
-  "http-polling": "HTTP polling",
+  "http-exchange": "plain HTTP",
 };
 
 /** Writes the state of a session, and its address. */

@@ -1,4 +1,4 @@
-/** Runs one scenario: builds a lab, starts the actors, strikes at the appointed times, and judges what they wrote down. */
+/** Runs one scenario: builds a lab, starts the actors, strikes at the appointed times, judges what they wrote down. */
 import type { ChildProcess } from "node:child_process";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { createInterface } from "node:readline";
@@ -89,7 +89,7 @@ class Run {
     for (const client of clients) client.stdin?.write("go\n");
     for (const step of this.#scenario.steps) await this.#take(step, beganAt);
     await this.#untilSettled(beganAt + (this.#calls / CALLS_PER_SECOND) * 1000);
-    // What one end settled, the other has executed and written, but its pipe may be read later; so may a second execution.
+    // What one end settled, the other has executed and written, but its pipe may be read later; so may a repeat.
     await delay(LAST_LINES_MS);
     return {
       lines: this.#lines,

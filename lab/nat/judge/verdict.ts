@@ -33,7 +33,7 @@ export interface Verdict {
 export type Sum = Pick<Count, "made" | "lost" | "doubled" | "outOfOrder" | "failed" | "failedThoughExecuted" | "hung">;
 
 const DIRECTIONS: readonly Direction[] = ["up", "down"];
-/** Calls are 10 ms apart: what everything may take longer than promised, besides the lateness of this machine's timers. */
+/** Calls are 10 ms apart: what all may take longer than promised, besides the lateness of this machine's timers. */
 const GRAIN_MS = 20;
 
 /** Judges a run; whatever is promised in milliseconds may take `timeFactor` times as long. */

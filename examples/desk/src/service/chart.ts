@@ -16,6 +16,7 @@ const LEGEND_STEP = 124;
 const DOT_RADIUS = 2.5;
 
 const STYLE = `
+  :root { color-scheme: light dark }
   svg { color: #26323c; background: transparent; font: 13px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif }
   @media (prefers-color-scheme: dark) { svg { color: #dbe4ea } }`;
 
