@@ -15,6 +15,9 @@ import { Reception } from "./reception.js";
 /** How long `opened()` may take until the access is refused, and `[Symbol.asyncDispose]()` until it is left behind. */
 const LIFE_CYCLE_MS_MAX = 10_000;
 
+/** How long a signed URL lets in unless the service says otherwise. */
+const URL_MS = 86_400_000;
+
 /** One service with its client. */
 export class ServiceProcess implements CommunicationProcess {
   readonly ended: Promise<DuowireError>;
@@ -184,7 +187,7 @@ export class ServiceProcess implements CommunicationProcess {
       get link() {
         return reception.link?.kind;
       },
-      signUrl: (path, { method = "GET", expiresInMs = grounds.leaseMs } = {}) => {
+      signUrl: (path, { method = "GET", expiresInMs = URL_MS } = {}) => {
         const expiresMs = grounds.clock.wallMs() + expiresInMs;
         return (
           access.id + grounds.secrets.signPath(access.id, method, path.startsWith("/") ? path : `/${path}`, expiresMs)

@@ -22,7 +22,7 @@ export interface ServiceSession {
   /**
    * A signed URL of this session's own pages, for links, pictures and downloads (D26): whoever has it is let in to
    * `path` (such as `/report?month=10`) by one method until it expires. It is relative to the session's address, as the
-   * client has it: `new URL(url, session.address.href)`. Default: GET, for as long as the lease.
+   * client has it: `new URL(url, session.address.href)`. Default: GET, for 24 hours; the session's end is its end, too.
    */
   signUrl(path: string, options?: { readonly method?: string; readonly expiresInMs?: number }): string;
   /** Ends the session; the client is told `closed` with this message. Resolves when that is over; never rejects. */

@@ -85,8 +85,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "close overtakes data",
     file: session,
-    find: `for (const frame of this.outbox.replay()) this.attached.queue(frame);
-    if (this.state === "closing") this.tellClose();`,
+    find: `for (const frame of this.outbox.replay()) this.attached.queue(frame);`,
     replace: `if (this.state === "closing") this.tellClose();
     for (const frame of this.outbox.replay()) this.attached.queue(frame);`,
   },
@@ -113,14 +112,14 @@ export const mutants: readonly Mutant[] = [
     name: "the server replays nothing after a takeover",
     file: session,
     find: `this.apply("attached");
-    this.replay();`,
+    this.replay(now);`,
     replace: `this.apply("attached");`,
   },
   {
     name: "the client replays nothing when it attaches",
     file: session,
     find: `this.ackedReceived = this.inbox.received;
-    this.replay();`,
+    this.replay(now);`,
     replace: `this.ackedReceived = this.inbox.received;`,
   },
   {
@@ -184,18 +183,6 @@ export const mutants: readonly Mutant[] = [
     file: reception,
     find: `() => this.giveUp());`,
     replace: `() => this.refuse("no attach came in time"));`,
-  },
-  {
-    name: "a question is asked again before it can be answered",
-    file: second,
-    find: `this.mustAsk = !candidate.isAttached && !candidate.wasOpen && !this.isAsking;`,
-    replace: `this.mustAsk = !candidate.isAttached && !candidate.wasOpen;`,
-  },
-  {
-    name: "each echo takes the path from the attach before it",
-    file: second,
-    find: `else if (!session.awaitsWelcome) this.attach(candidate);`,
-    replace: `else this.attach(candidate);`,
   },
   {
     name: "a refusal that comes instead of the echo is not heard",

@@ -19,7 +19,7 @@ export const fakeParts: ServerParts = {
   inline: () => {
     throw new Error("these tests have hosts of their own");
   },
-  acceptWebSocket: linkOver,
+  acceptWebSocket: (socket) => linkOver(socket as WebSocket),
   links: ["websocket"],
 };
 
