@@ -20,6 +20,7 @@ export interface RequestEnd {
 const FRAMES_TYPE = "application/octet-stream";
 /** How much of a strange answer's text is quoted, without its tags. */
 const WORDS_CHARACTERS = 80;
+const QUOTED_FROM = 2_000;
 
 /** Posts `body` to `href` and gives each piece of whole frames of the answer to `receive`. Never rejects. */
 export async function requestFrames(
@@ -81,6 +82,7 @@ async function strangeAnswer(answer: Response): Promise<[ErrorCode, string, numb
   const refusal = headers.get("content-type")?.startsWith("application/json") ? readRefusal(text) : undefined;
   if (refusal !== undefined) return [...refusal, retryAfterMs];
   const words = text
+    .slice(0, QUOTED_FROM)
     .replace(/<[^>]*>|\s+/g, " ")
     .trim()
     .slice(0, WORDS_CHARACTERS);

@@ -35,15 +35,6 @@ export class SimApplication implements Application {
     return Number.isFinite(this.party.windowBytes);
   }
 
-  get hasUrgent(): boolean {
-    return this.waitingUrgent.length > 0;
-  }
-
-  /** Octets of the next urgent message; 0 for none. */
-  get nextUrgentBytes(): number {
-    return this.waitingUrgent[0]?.length ?? 0;
-  }
-
   /** Queues a message of `length` octets; one that the queue refuses was never sent. */
   send(kind: "short" | "long", length: number, role: "plain" | "question" | "answer" = "plain"): boolean {
     if (this.isOver) return false;
@@ -65,12 +56,13 @@ export class SimApplication implements Application {
   sendUrgent(length: number): void {
     if (this.isOver) return;
     const message = this.party.next("urgent", Math.max(length, MESSAGE_HEAD_BYTES), "plain");
-    this.waitingUrgent.push(encodeMessage(message));
+    const octets = encodeMessage(message);
+    this.waitingUrgent.push(octets);
     this.party.sent(message);
     this.wake();
     if (!this.party.mustLeave(message.length)) return;
     const { currentLink, machine } = this.party;
-    machine.arrive(() => this.checkUrgent(currentLink), URGENT_MS_MAX);
+    machine.arrive(() => this.checkUrgent(octets, currentLink), URGENT_MS_MAX);
   }
 
   receive(octets: Uint8Array, peerClockMs: number): void {
@@ -112,9 +104,10 @@ export class SimApplication implements Application {
   }
 
   /** Urgent messages leave at the end of the turn in which they are queued, although the window may be full (D9). */
-  private checkUrgent(link: End | undefined): void {
-    const { party, nextUrgentBytes } = this;
-    const mustHaveLeft = nextUrgentBytes > 0 && party.mustLeave(nextUrgentBytes) && party.currentLink === link;
+  private checkUrgent(octets: Uint8Array, link: End | undefined): void {
+    const { party } = this;
+    const waits = this.waitingUrgent[0] === octets && party.currentLink === link;
+    const mustHaveLeft = waits && party.mustLeave(octets.length);
     demand(!mustHaveLeft, "urgent", () => `an urgent message of ${party.name} waits`);
   }
 
