@@ -107,7 +107,7 @@ export class Reception {
     const tooMany = proof === undefined && this.unproven.size >= UNPROVEN_LINKS_MAX;
     if (tooMany)
       return refuseLink(link, "too_many_requests", "too many links wait at this address to prove themselves");
-    const arrival = new Arrival(link, this.options.clock, {
+    const arrival: Arrival = new Arrival(link, this.options.clock, {
       decide: (attach) => this.decide(arrival, attach),
       isReady: () => this.isReady,
       left: () => this.unproven.delete(arrival),

@@ -64,7 +64,7 @@ export async function receiveRequest(
 }
 
 async function route(exchange: Exchange, place: Place): Promise<void> {
-  if (place.kind === "foreign") return answerUnknown();
+  if (place.kind === "foreign") return answerUnknown(exchange, "");
   const table = routes[place.kind];
   const handler = table.get(exchange.request.method ?? "") ?? table.get("other");
   await handler?.(exchange, "id" in place ? place.id : "", restOf(place));

@@ -3,7 +3,7 @@ import { frameTypes } from "../frame/frame.js";
 import { AccessLink } from "./access-link.js";
 import { type Exchange, sendAnswer } from "./exchange.js";
 import { answerExchange } from "./exchange-links.js";
-import { processFor } from "./holder.js";
+import { checkNode, processFor } from "./holder.js";
 import { sessionUnknown } from "./refusals.js";
 import { isFrames, readBody, readFirstFrame, shownKey } from "./request-reading.js";
 
@@ -30,7 +30,8 @@ export async function answerEnd(exchange: Exchange, id: string): Promise<void> {
 }
 
 /** Every other method at an address that only its holder knows anything of. */
-export function answerUnknown(): never {
+export function answerUnknown({ core }: Exchange, id: string): never {
+  checkNode(core, id);
   throw sessionUnknown();
 }
 

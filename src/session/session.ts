@@ -159,7 +159,8 @@ export class Session {
   /** A frame came over `link`. Frames of any link but the attached one are ignored. */
   receive(link: LinkNumber, frame: Frame, now: number): void {
     if (link !== this.attached.link || this.state === "closed") return;
-    this.timers.received(now);
+    // A refusal renews no lease: it may be a proxy's, and the session behind it long gone.
+    if (frame.type !== "refused") this.timers.received(now);
     try {
       this.receiveFrame(link, frame, now);
     } catch (error) {

@@ -92,7 +92,7 @@ export class SessionTimers {
 
   welcomed(now: number, leaseMs: number, more: boolean): void {
     // A new link is a new path: what was measured on another one says little of it.
-    if (this.attachSentAt !== undefined) this.roundTripMs = now - this.attachSentAt;
+    if (this.attachSentAt !== undefined) this.roundTripMs = Math.min(now - this.attachSentAt, ROUND_TRIP_MS_MAX);
     this.attachSentAt = undefined;
     this.leaseMs = leaseMs;
     this.progressed(now, more);

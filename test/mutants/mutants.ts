@@ -58,10 +58,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "frames of the losing link are applied",
     file: session,
-    find: `if (link !== this.attached.link || this.state === "closed") return;
-    this.timers.received(now);`,
-    replace: `if (this.attached.link === undefined || this.state === "closed") return;
-    this.timers.received(now);`,
+    find: `if (link !== this.attached.link || this.state === "closed") return;`,
+    replace: `if (this.attached.link === undefined || this.state === "closed") return;`,
   },
   {
     name: "a first access whose welcome was lost is stale when it comes again",

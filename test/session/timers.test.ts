@@ -5,6 +5,7 @@ import {
   ACK_DELAY_MS,
   HEARTBEAT_BUSY_MS,
   HEARTBEAT_IDLE_MS,
+  ROUND_TRIP_MS_MAX,
   SERVER_PATIENCE_MS,
   SUSPECT_MS_MAX,
   SUSPECT_MS_MIN,
@@ -126,6 +127,7 @@ describe("Session looks whether its path is alive", () => {
     client.take();
     client.pass(SUSPECT_MS_MAX);
     expect(client.take()).toEqual([{ type: "suspect" }]);
+    expect(client.session.roundTripMs).toBe(ROUND_TRIP_MS_MAX);
   });
 
   test("ignores a pong that answers no ping of this link", () => {

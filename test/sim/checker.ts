@@ -75,7 +75,9 @@ export class Checker implements Watcher {
   received(end: End, octets: Uint8Array, run: () => void): void {
     const party = this.partyOf(end);
     if (party !== undefined) {
-      if (end === party.currentLink && !end.isClosing) party.lastHeardMs = party.machine.monotonicMs();
+      // A refusal is no sign of life: it may be a proxy's.
+      const isHeard = end === party.currentLink && !end.isClosing && octets[0] !== wireTypes.refused;
+      if (isHeard) party.lastHeardMs = party.machine.monotonicMs();
       const other = this.otherOf(party);
       if (other !== undefined)
         for (const { sequence, type } of wireFrames(octets)) if (type !== wireTypes.ack) other.arrives(sequence);

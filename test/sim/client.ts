@@ -7,7 +7,7 @@ import { SimApplication } from "./application.js";
 import type { Checker } from "./checker.js";
 import { SimulationFailure } from "./failure.js";
 import { Connection, type Destination } from "./network.js";
-import type { Party } from "./party.js";
+import { type Party, viewOf } from "./party.js";
 import type { Path } from "./path.js";
 import { Random } from "./random.js";
 import type { Machine, World } from "./world.js";
@@ -108,11 +108,7 @@ export class SimSession {
     });
     this.application = application as unknown as SimApplication;
     const { session } = this.communication.driver;
-    this.party.core = () => ({
-      isHealthy: session.isHealthy,
-      unackedBytes: session.figures.unackedBytes,
-      queuedBytes: session.outgoing.queuedBytes,
-    });
+    this.party.core = () => viewOf(session);
   }
 
   get state(): SessionState {

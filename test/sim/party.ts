@@ -1,6 +1,7 @@
 /** One half of a conversation as the checker knows it: what it sent, what it handed to links, what of it arrived. */
 import type { DuowireError } from "../../src/base/errors.js";
 import type { AnnouncedLimits } from "../../src/frame/limits.js";
+import type { Session } from "../../src/session/session.js";
 import type { Checker } from "./checker.js";
 import type { End } from "./end.js";
 import { demand, SimulationFailure } from "./failure.js";
@@ -35,8 +36,14 @@ const none = (): Counts => ({ short: 0, long: 0, urgent: 0, ahead: 0 });
 export interface CoreView {
   readonly unackedBytes: number;
   readonly queuedBytes: number;
-  /** A link takes what is sent. */
+  /** A link takes what is sent, and the session is not about to end. */
   readonly isHealthy: boolean;
+}
+
+/** What a core says of itself. */
+export function viewOf({ state, isHealthy, figures, outgoing }: Session): CoreView {
+  const { unackedBytes } = figures;
+  return { unackedBytes, queuedBytes: outgoing.queuedBytes, isHealthy: isHealthy && state === "open" };
 }
 
 /** One half of a conversation. */

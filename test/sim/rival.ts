@@ -4,7 +4,7 @@ import { SecondCommunication } from "../../src/client/second-communication.js";
 import { Driver } from "../../src/driver/driver.js";
 import { SimApplication } from "./application.js";
 import { type ClientSettings, openLinks } from "./client.js";
-import type { Party } from "./party.js";
+import { type Party, viewOf } from "./party.js";
 import { Random } from "./random.js";
 
 const FRESH_MS = 60_000;
@@ -52,11 +52,7 @@ export class Rival {
     });
     this.application = application as unknown as SimApplication;
     const { session } = this.driver;
-    this.party.core = () => ({
-      isHealthy: session.isHealthy,
-      unackedBytes: session.figures.unackedBytes,
-      queuedBytes: session.outgoing.queuedBytes,
-    });
+    this.party.core = () => viewOf(session);
     const network = openLinks(settings, this.party);
     this.second = new SecondCommunication({
       driver: this.driver,

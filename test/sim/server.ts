@@ -32,6 +32,8 @@ const ANSWER_HOLD_MS = 100;
  */
 const TRANSIT_MS_MAX = 10_000;
 const SECRET_BYTES = 32;
+/** An access may be on its way for longer than the shortest lease, and must find the process that its repeat made. */
+const NONCES_KEPT_MS_MIN = 60_000;
 const NO_KEY = new Uint8Array(SECRET_BYTES);
 const GENERATION_MS_MAX = 300;
 
@@ -152,7 +154,7 @@ export class SimServer implements ServerSide {
     this.processes = new ProcessList({
       now: () => this.machine.monotonicMs(),
       attachDeadlineMs: ATTACH_DEADLINE_MS,
-      noncesKeptMs: settings.leaseMs,
+      noncesKeptMs: Math.max(settings.leaseMs, NONCES_KEPT_MS_MIN),
       noncesMax: 1_000,
       generated: () => this.planSweep(),
       ended: () => {

@@ -11,7 +11,7 @@ import { endHistory } from "./ending.js";
 import { demand, SimulationFailure } from "./failure.js";
 import { applyFault, choosePointFault } from "./faults.js";
 import { resetConnections } from "./network.js";
-import type { CoreView, Party } from "./party.js";
+import { type CoreView, type Party, viewOf } from "./party.js";
 import { type OpeningFault, openingFaults, Path } from "./path.js";
 import { drawPlan, drawTraffic, MESSAGES_MIN, type Plan } from "./plan.js";
 import { Random } from "./random.js";
@@ -258,8 +258,7 @@ export class Simulation {
 /** The figures of a process's core, while `party` is the one it talks for. */
 function coreOf(process: SimProcess, party: Party): CoreView | undefined {
   if (process.applications.at(-1)?.party !== party) return undefined;
-  const { isHealthy, figures, outgoing } = process.reception.conversation.session;
-  return { isHealthy, unackedBytes: figures.unackedBytes, queuedBytes: outgoing.queuedBytes };
+  return viewOf(process.reception.conversation.session);
 }
 
 function partyOf(end: End): Party | undefined {

@@ -26,7 +26,7 @@ const meanings: Readonly<Record<string, string>> = {
   SUSPECT_MS_MIN: "no path is suspect before",
   SUSPECT_MS_MAX: "a path is suspect then in any case",
   SUSPECT_ROUND_TRIPS: "in between: suspect after so many round trips",
-  ROUND_TRIP_MS_MAX: "the most that one PING counts for the round-trip time",
+  ROUND_TRIP_MS_MAX: "the most that one measurement counts for the round-trip time",
   ROUND_TRIP_GAIN: "how much of a PING's round trip goes into the mean",
   HEARTBEAT_IDLE_MS: "an idle client sends PING after so long without a frame",
   HEARTBEAT_BUSY_MS: "a client that waits for an answer sends PING after so long",
