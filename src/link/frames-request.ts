@@ -83,7 +83,8 @@ async function strangeAnswer(answer: Response): Promise<[ErrorCode, string, numb
   if (refusal !== undefined) return [...refusal, retryAfterMs];
   const words = text
     .slice(0, QUOTED_FROM)
-    .replace(/<[^>]*>|\s+/g, " ")
+    .replace(/<[^>]*>/g, " ")
+    .replace(/\s+/g, " ")
     .trim()
     .slice(0, WORDS_CHARACTERS);
   return [codeOfStatus(status), `status ${status}, from something that is no duowire server: "${words}"`, retryAfterMs];

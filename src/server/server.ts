@@ -88,16 +88,6 @@ export class Server<Service extends object = object> extends typedEventTarget<Se
     else httpServer.once("listening", () => this.#noteInterface());
   }
 
-  override addEventListener<Name extends keyof ServerEvents & string>(
-    type: Name,
-    listener: (event: CustomEvent<ServerEvents[Name]>) => void,
-    options?: AddEventListenerOptions | boolean,
-  ): void;
-  override addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: AddEventListenerOptions | boolean,
-  ): void;
   override addEventListener<Name extends keyof ServerEvents>(
     type: Name,
     listener: (event: CustomEvent<ServerEvents<Service>[Name]>) => void,

@@ -8,7 +8,7 @@ export interface InWords {
   readonly advice: string;
 }
 
-const START = "Is the desk running? “npm start” starts it.";
+const START = "Is the desk running? “npm start” starts it. Is the address right?";
 const AGAIN = "Connect again, and send the file again.";
 
 /** Where the situation here allows to say more than the library can. */
@@ -25,6 +25,7 @@ const advices: Partial<Record<ErrorCode, string>> = {
   not_duowire: "Check the address: it ends in /WAO, as the desk prints it.",
   session_unknown: `${AGAIN} The address ends in /WAO, as the desk prints it.`,
   method_not_allowed: "Check the address: it ends in /WAO, as the desk prints it.",
+  bad_certificate: "This machine does not trust the certificate: use http, or tell Node of it (NODE_EXTRA_CA_CERTS).",
   redirected: "Use the address that it points to.",
   server_busy: "Try again in a moment.",
   server_closed: AGAIN,
@@ -52,6 +53,6 @@ export async function inWords(
 }
 
 function sentence(text: string): string {
-  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  const begun = text.startsWith("http") ? `At ${text}` : text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }
