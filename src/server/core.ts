@@ -19,6 +19,9 @@ import { sourceOf } from "./client-address.js";
 import { deriveSecrets } from "./secrets.js";
 import type { AskedAccess, ServiceClass, Settings } from "./settings.js";
 
+/** However short the lease: a repeat of an access may come as late as a client tries to connect, and some more. */
+const NONCES_MS_MIN = 60_000;
+
 /** What the server takes from the layers beside it. */
 export interface ServerParts {
   /** A host that runs a class in the server's own process. */
@@ -71,7 +74,7 @@ export class ServerCore {
     this.processes = new ProcessList({
       now: () => clock.monotonicMs(),
       attachDeadlineMs,
-      noncesKeptMs: leaseMs,
+      noncesKeptMs: Math.max(leaseMs, NONCES_MS_MIN),
       noncesMax: 2 * limits.sessionsMax,
       generated: (process) => this.#generated(process),
       ended: (process, reason) => this.#ended(process, reason),
