@@ -43,7 +43,6 @@ export const middleboxes: readonly Scenario[] = [
     before: proxy("black-hole-frames"),
     steps: [],
     promised: G6,
-    needs: "plain HTTP after an upgrade whose frames vanish",
   },
   {
     name: "buffer-answers",
