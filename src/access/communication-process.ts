@@ -44,7 +44,8 @@ export interface CommunicationProcess {
   /**
    * Takes a link whose far end has not proved itself: its first frame must be an ATTACH with the key, in time, or the
    * link is refused (source: S5, it is the process that accepts or refuses). With `proof`, the link is the exchange of
-   * a first access or of its repeat, which needs no key. A process that is not ready yet lets the link wait (D3).
+   * a first access or of its repeat, which needs no key. A link that comes while the process is made waits for it in
+   * the live list (D3).
    */
   accept(link: Link, proof?: AccessFrame): void;
   /** Whether an upgrade that names this admission token may come as far as the process (D27). */

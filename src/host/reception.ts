@@ -69,7 +69,6 @@ export class Reception {
   /** Whose the conversation is, and whose it was: those never come back (D11). */
   private incarnation: Uint8Array | undefined;
   private readonly superseded: Uint8Array[] = [];
-  private isReady = false;
   /** The attach number that the newest admission token was made for. */
   private lastAttach = 0;
   private reason: DuowireError | undefined;
@@ -95,12 +94,6 @@ export class Reception {
     return this.driver;
   }
 
-  /** The process can take calls: links that came before have waited (D3). */
-  ready(): void {
-    this.isReady = true;
-    for (const arrival of this.unproven) arrival.proceed();
-  }
-
   /** Takes a link; see CommunicationProcess.accept. */
   accept(link: Link, proof?: AccessFrame): void {
     // Not the oldest makes room: on a slow path it is the one whose attach comes next.
@@ -109,7 +102,6 @@ export class Reception {
       return refuseLink(link, "too_many_requests", "too many links wait at this address to prove themselves");
     const arrival: Arrival = new Arrival(link, this.options.clock, {
       decide: (attach) => this.decide(arrival, attach),
-      isReady: () => this.isReady,
       left: () => this.unproven.delete(arrival),
     });
     this.unproven.add(arrival);
@@ -214,7 +206,6 @@ export class Reception {
 /** What an arrival needs of its reception. */
 interface ArrivalOwner {
   decide(attach: AttachFrame | AccessFrame): { driver: Driver; number: LinkNumber } | undefined;
-  isReady(): boolean;
   /** It is no longer one that has to prove itself. */
   left(): void;
 }
@@ -222,8 +213,6 @@ interface ArrivalOwner {
 /** A link from its acceptance on: first it has to prove itself, then its frames go to the conversation. */
 class Arrival implements LinkEvents {
   private taken: { driver: Driver; number: LinkNumber } | undefined;
-  private readonly waiting: Uint8Array[] = [];
-  private proof: AccessFrame | undefined;
   private probes = 0;
   private isOver = false;
   private cancelTimer: CancelTimer | undefined;
@@ -235,28 +224,16 @@ class Arrival implements LinkEvents {
   ) {}
 
   start(proof: AccessFrame | undefined): void {
-    this.proof = proof;
     this.link.listen(this);
-    if (proof === undefined) this.cancelTimer = this.clock.after(UNPROVEN_MS, () => this.giveUp());
-    this.proceed();
-  }
-
-  /** Takes what has waited for the process to be ready. */
-  proceed(): void {
-    if (!this.owner.isReady() || this.isOver) return;
-    if (this.proof !== undefined) this.take(this.proof);
-    for (const octets of this.waiting.splice(0)) this.receive(octets);
+    if (proof !== undefined) this.take(proof);
+    else this.cancelTimer = this.clock.after(UNPROVEN_MS, () => this.giveUp());
   }
 
   opened(): void {}
 
   receive(octets: Uint8Array): void {
     if (this.taken !== undefined) return this.taken.driver.receive(this.taken.number, octets);
-    if (this.isOver) return;
-    if (this.owner.isReady()) return this.prove(octets);
-    // A process that is being made: an attach and what follows it wait, within the limits of one window (D3).
-    if (this.waiting.length >= PROBES_MAX) return this.refuse("too much came before the process was ready");
-    this.waiting.push(octets.slice());
+    if (!this.isOver) this.prove(octets);
   }
 
   closed(_reason: string, _end: LinkEnd): void {
@@ -290,7 +267,6 @@ class Arrival implements LinkEvents {
 
   private take(attach: AttachFrame | AccessFrame): void {
     this.leave();
-    this.proof = undefined;
     this.taken = this.owner.decide(attach);
     this.isOver = this.taken === undefined;
   }

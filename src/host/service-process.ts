@@ -81,7 +81,6 @@ export class ServiceProcess implements CommunicationProcess {
       throw failure;
     }
     this.peer.serve(this.service);
-    this.reception.ready();
   }
 
   accept(link: Link, proof?: AccessFrame): void {

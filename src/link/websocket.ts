@@ -6,9 +6,9 @@
 import { openWebSocket } from "#websocket";
 import type { Link, LinkEnd, LinkEvents } from "../frame/link.js";
 
-/** The subprotocol of this version of the wire. */
-export const WEBSOCKET_PROTOCOL = "duowire.1";
-/** What comes before the admission token in the second subprotocol that a client names (D27). */
+/** The subprotocol of this version of the wire, and the only one that is ever selected. */
+export const SUBPROTOCOL = "duowire.1";
+/** In front of the admission token, which travels as a second "subprotocol": a browser can send nothing else (D27). */
 export const ADMISSION_PREFIX = "duowire.admission.";
 
 /** The part of the WebSocket interface that is used; both platforms have it. */
@@ -32,7 +32,7 @@ const REASON_CHARACTERS_MAX = 40;
 
 /** Opens a link to `href` (ws: or wss:), naming the admission token. Never throws: what goes wrong closes the link. */
 export function openWebSocketLink(href: string, admission: string): Link {
-  return new WebSocketLink(openWebSocket(href, [WEBSOCKET_PROTOCOL, ADMISSION_PREFIX + admission]));
+  return new WebSocketLink(openWebSocket(href, [SUBPROTOCOL, ADMISSION_PREFIX + admission]));
 }
 
 class WebSocketLink implements Link {

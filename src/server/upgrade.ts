@@ -9,6 +9,7 @@ import type { CommunicationProcess } from "../access/communication-process.js";
 import { wireHeaders } from "../access/identification-notification.js";
 import { DuowireError } from "../base/errors.js";
 import { WRITE_BYTES_MAX } from "../frame/limits.js";
+import { ADMISSION_PREFIX, SUBPROTOCOL } from "../link/websocket.js";
 import { clientAddress } from "./client-address.js";
 import type { ServerCore } from "./core.js";
 import { checkNode } from "./holder.js";
@@ -16,11 +17,6 @@ import { checkOrigin, shown } from "./origins.js";
 import { refusalAnswer, refusalOf, sessionUnknown } from "./refusals.js";
 import { badRequest, checkHead } from "./request-reading.js";
 import { placeOf } from "./request-target.js";
-
-/** The subprotocol that is spoken, and the only one that is ever selected. */
-export const SUBPROTOCOL = "duowire.1";
-/** In front of the admission token, which travels as a second "subprotocol" because a browser can send nothing else. */
-export const ADMISSION_PREFIX = "duowire.admission.";
 
 /** Room for what one write carries besides its octets: nothing now, reserved for later. */
 const PAYLOAD_MARGIN_BYTES = 65_536;

@@ -235,7 +235,6 @@ export class SimServer implements ServerSide {
       new Promise<CommunicationProcess>((resolve) => {
         machine.arrive(
           () => {
-            process.reception.ready();
             resolve(process);
             machine.world.promisesWait = true;
           },
