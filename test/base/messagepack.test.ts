@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { DuowireError } from "../../src/base/errors.js";
 import { COUNT_MAX, DEPTH_MAX, decodePlain, Encoder, encodePlain } from "../../src/base/messagepack.js";
 import { MalformedOctets, OctetReader, OctetWriter } from "../../src/base/octets.js";
+import { failure } from "../support/failures.js";
 
 // A failure is reported as far as it was made smaller by then.
 fc.configureGlobal({ interruptAfterTimeLimit: 10_000 });
@@ -23,15 +24,6 @@ function decoded(octets: Uint8Array): unknown {
 
 function hex(text: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(Buffer.from(text.replaceAll(" ", ""), "hex"));
-}
-
-function failure(run: () => unknown): unknown {
-  try {
-    run();
-  } catch (error) {
-    return error;
-  }
-  throw new Error("nothing was thrown");
 }
 
 function refusal(value: unknown): string {

@@ -3,6 +3,7 @@ import { joinOctets, MalformedOctets } from "../../src/base/octets.js";
 import { encodeFrame, type Frame, frameTypes } from "../../src/frame/frame.js";
 import { FrameSplitter } from "../../src/frame/frame-splitter.js";
 import { randomOf } from "../rpc/value-fuzz.js";
+import { fuzzEach, fuzzSeeds } from "../support/failures.js";
 import { octetsOf, plain, read, vectors } from "./frame-notation.js";
 
 const SAMPLE_BYTES_MAX = 1_024;
@@ -83,19 +84,9 @@ function sendable(frame: Frame): Frame {
 }
 
 const prototypeKeys = Reflect.ownKeys(Object.prototype).length;
-const fuzzSeeds = Number(process.env.FUZZ_SEEDS ?? 20_000);
 
 test("decodeFrames survives every seed", { timeout: 20_000 + fuzzSeeds }, () => {
-  const only = process.env.FUZZ_SEED;
-  const first = only === undefined ? 0 : Number(only);
-  const end = only === undefined ? fuzzSeeds : first + 1;
-  for (let seed = first; seed < end; seed++) {
-    try {
-      fuzz(seed);
-    } catch (error) {
-      throw new Error(`FUZZ_SEED=${seed} npx vitest run test/frame`, { cause: error });
-    }
-  }
+  fuzzEach("test/frame", fuzz);
 });
 
 test("hostile writes reach every type, as frames and as malformed octets", () => {

@@ -15,6 +15,7 @@ import {
   ValueDecoder,
   ValueEncoder,
 } from "../../src/rpc/values.js";
+import { failure, fuzzEach, fuzzSeeds } from "../support/failures.js";
 import { endOf, hostileOctets, randomOf } from "./value-fuzz.js";
 import { build, describe, fromHex, Lent, type Notation } from "./value-notation.js";
 
@@ -44,15 +45,6 @@ function decoded(octets: Uint8Array): unknown {
 }
 
 const crossed = (value: unknown): unknown => decoded(encoded(value));
-
-function failure(run: () => unknown): unknown {
-  try {
-    run();
-  } catch (error) {
-    return error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 /** The message of the sender's refusal. */
 function refusal(value: unknown): string {
@@ -384,17 +376,7 @@ function fuzz(seed: number): void {
 }
 
 const prototypeKeys = Reflect.ownKeys(Object.prototype).length;
-const fuzzSeeds = Number(process.env.FUZZ_SEEDS ?? 20_000);
 
 test("ValueDecoder survives every seed", { timeout: 20_000 + fuzzSeeds }, () => {
-  const only = process.env.FUZZ_SEED;
-  const first = only === undefined ? 0 : Number(only);
-  const end = only === undefined ? fuzzSeeds : first + 1;
-  for (let seed = first; seed < end; seed++) {
-    try {
-      fuzz(seed);
-    } catch (error) {
-      throw new Error(`FUZZ_SEED=${seed} npx vitest run test/rpc/values.test.ts`, { cause: error });
-    }
-  }
+  fuzzEach("test/rpc/values.test.ts", fuzz);
 });
