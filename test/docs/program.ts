@@ -1,6 +1,7 @@
 /** A program that a guide starts: its output, and its end with everything that it started itself. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { stripVTControlCharacters } from "node:util";
 import { onTestFinished } from "vitest";
 
 /** How long a program may take until it has printed what it should. */
@@ -8,10 +9,10 @@ const OUTPUT_MS_MAX = 20_000;
 
 /** Lines of a shell, running. */
 export class Program {
-  /** What it printed, both streams. */
-  printed = "";
   readonly exited: Promise<number | string>;
   private readonly child: ChildProcess;
+  /** What it printed, both streams, as it came: an escape sequence may come in two pieces. */
+  private raw = "";
   /** How much of `printed` was compared already. */
   private compared = 0;
 
@@ -24,12 +25,17 @@ export class Program {
     const options = { cwd: folder, env: environment, detached: true } as const;
     this.child = spawn("sh", ["-e", "-c", commands], { ...options, stdio: ["ignore", "pipe", "pipe"] });
     const print = (text: Buffer) => {
-      this.printed += text;
+      this.raw += text;
     };
     this.child.stdout?.on("data", print);
     this.child.stderr?.on("data", print);
     this.exited = once(this.child, "close").then(([code, signal]) => code ?? signal);
     onTestFinished(() => this.stop());
+  }
+
+  /** What it printed as a person reads it: without colours. Some programs colour their output whatever they are told. */
+  get printed(): string {
+    return stripVTControlCharacters(this.raw);
   }
 
   /** Waits until what was printed since the last comparison is `expected`; throws with both if it does not come. */

@@ -122,8 +122,11 @@ export class Reader {
   }
 }
 
-/** A shell's own environment: without what the test runner put there. Debian keeps web servers in /usr/sbin. */
+/**
+ * A shell's own environment: without what the test runner put there, and without colours, which a guide does not show
+ * and CI may force. Debian keeps web servers in /usr/sbin.
+ */
 export function environment(): NodeJS.ProcessEnv {
-  const { NODE_OPTIONS: _, VITEST: __, NODE_ENV: ___, ...own } = process.env;
-  return { ...own, PATH: `${own.PATH}:/usr/sbin:/sbin`, npm_config_loglevel: "error" };
+  const { NODE_OPTIONS: _, VITEST: __, NODE_ENV: ___, FORCE_COLOR: ____, ...own } = process.env;
+  return { ...own, NO_COLOR: "1", PATH: `${own.PATH}:/usr/sbin:/sbin`, npm_config_loglevel: "error" };
 }
