@@ -4,6 +4,16 @@
  */
 export type { CallOutcome, DuowireErrorOptions, ErrorCode, ErrorSide, NextStep } from "./base/errors.js";
 export { DuowireError } from "./base/errors.js";
+export type {
+  GroupCall,
+  GroupClient,
+  GroupOutcome,
+  JoinOptions,
+  Presence,
+  PresenceChange,
+  ServiceGroup,
+  SlowConsumer,
+} from "./rpc/group.js";
 export { callSignal } from "./rpc/incoming-calls.js";
 export { revoke } from "./rpc/references.js";
 export type { RemoteCall } from "./rpc/remote-call.js";

@@ -8,6 +8,7 @@ import type { DuowireError } from "../base/errors.js";
 import type { AccessFrame } from "../frame/control.js";
 import type { AnnouncedLimits } from "../frame/limits.js";
 import type { Link, LinkKind } from "../frame/link.js";
+import type { EncodedCall, ProcessGroups } from "../rpc/group.js";
 import type { Secrets } from "./secrets.js";
 
 /** Where a communication process is in its life; `waiting` until its client attached for the first time. */
@@ -39,6 +40,8 @@ export interface CommunicationProcess {
   readonly state: ProcessState;
   /** The stub of what the client exposes: a way to it from outside of its service (D25). */
   readonly client: unknown;
+  /** Calls the client with what was written once for many (D25). */
+  callEncoded(call: EncodedCall): PromiseLike<unknown>;
   /** The link that is attached now, if any. */
   readonly linkKind: LinkKind | undefined;
   /**
@@ -72,6 +75,8 @@ export interface ProcessGrounds {
   /** Octets of calls that wait while the client cannot take them. */
   readonly queueBytesMax: number;
   readonly observer: ProcessObserver;
+  /** The groups of the server's sessions. */
+  readonly groups: ProcessGroups;
 }
 
 /** Whom a process tells of what happens in it. None of these may throw. */
@@ -80,6 +85,8 @@ export interface ProcessObserver {
   serviceError(access: Access, method: string, error: unknown): void;
   /** A call of the client failed, and the service did not look (D16). */
   callFailed(access: Access, method: string, error: unknown): void;
+  /** The state is another one now. */
+  stateChanged(access: Access, state: ProcessState): void;
   /** A bug of the library's: the process it happened in has been ended. */
   bug(access: Access, error: unknown): void;
 }

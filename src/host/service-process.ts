@@ -7,10 +7,12 @@ import { type Deferred, deferred } from "../base/deferred.js";
 import { DuowireError } from "../base/errors.js";
 import type { AccessFrame } from "../frame/control.js";
 import type { Link, LinkKind } from "../frame/link.js";
+import type { EncodedCall, ServiceGroup } from "../rpc/group.js";
 import { RpcPeer } from "../rpc/peer.js";
 import { provide, type Service, type ServiceSession } from "../rpc/service.js";
 import type { Outgoing } from "../session/outgoing.js";
 import { Reception } from "./reception.js";
+import { serviceGroup } from "./service-group.js";
 
 /** How long `opened()` may take until the access is refused, and `[Symbol.asyncDispose]()` until it is left behind. */
 const LIFE_CYCLE_MS_MAX = 10_000;
@@ -59,6 +61,10 @@ export class ServiceProcess implements CommunicationProcess {
   /** The stub of what the client exposes. */
   get client(): unknown {
     return this.peer.remote;
+  }
+
+  callEncoded(call: EncodedCall): PromiseLike<unknown> {
+    return this.peer.callEncoded(call);
   }
 
   /** Makes the service and opens it; rejects `service_failed` when its constructor or `opened` throws. */
@@ -130,7 +136,9 @@ export class ServiceProcess implements CommunicationProcess {
   private stateChanged(state: ProcessState): void {
     const before = this.lastState;
     this.lastState = state;
-    if (state === before || this.service === undefined) return;
+    if (state === before) return;
+    this.grounds.observer.stateChanged(this.access, state);
+    if (this.service === undefined) return;
     if (state === "interrupted") this.tell("interrupted");
     else if (state === "open" && before === "interrupted") this.tell("resumed");
   }
@@ -192,6 +200,7 @@ export class ServiceProcess implements CommunicationProcess {
           access.id + grounds.secrets.signPath(access.id, method, path.startsWith("/") ? path : `/${path}`, expiresMs)
         );
       },
+      group: <Client>(name: string) => serviceGroup(grounds.groups, access.id, name) as ServiceGroup<Client>,
       close: async (message) => {
         reception.end(new DuowireError("closed", message, { side: "local" }));
         await ended;

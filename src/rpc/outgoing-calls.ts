@@ -6,6 +6,7 @@ import { DuowireError, errorTable, isErrorCode, protocolError } from "../base/er
 import type { OctetReader, OctetWriter } from "../base/octets.js";
 import { beginMessage, decodeValue, encodeValue } from "./codec.js";
 import { waitUntil } from "./deadline.js";
+import type { EncodedCall } from "./group.js";
 import {
   CALL,
   CALL_WITH_OPTIONS,
@@ -70,10 +71,21 @@ export class OutgoingCalls implements CallMaker, CallOwner {
   }
 
   call(target: StubTarget | undefined, method: string, args: readonly unknown[], options?: CallOptions): PendingCall {
-    const call = new PendingCall(this, target, method);
-    try {
+    return this.attempt(new PendingCall(this, target, method), (call) => {
       if (options) this.sendWith(call, args, options);
       else this.send(call, args, undefined);
+    });
+  }
+
+  /** Makes a call that was written before, perhaps for many sessions: its octets are shared as long as it waits. */
+  callEncoded({ method, body }: EncodedCall): PendingCall {
+    return this.attempt(new PendingCall(this, undefined, method), (call) => this.sendEncoded(call, body));
+  }
+
+  /** Runs `send`; what it throws is the call's outcome. */
+  private attempt(call: PendingCall, send: (call: PendingCall) => void): PendingCall {
+    try {
+      send(call);
     } catch (error) {
       if (!(error instanceof DuowireError)) throw error;
       const { code, message, cause, outcome } = error;
@@ -209,10 +221,31 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     }
     // A getter among the arguments may have ended the session.
     if (context.ended) throw endError(context.ended, false);
-    const isEarly = !this.limits && writer.length - start > MESSAGE_BYTES_LEAST;
-    if (this.waiting || isEarly || this.open.size >= this.window) return this.wait(call, head, writer.copy(body));
+    if (this.mustWait(writer.length - start)) {
+      const copy = writer.copy(body);
+      sink.rollback();
+      return this.wait(call, head, copy);
+    }
     this.commit(call, true);
     context.wake();
+  }
+
+  private sendEncoded(call: PendingCall, body: Uint8Array): void {
+    const { context } = this;
+    if (context.ended) throw endError(context.ended, false);
+    if (this.mustWait(HEAD_BYTES + body.length)) return this.wait(call, CALL, body);
+    const writer = beginMessage(context.sink);
+    writer.u16(CALL);
+    writeNumber(writer, this.lastNumber + 1);
+    writer.octets(body);
+    this.commit(call, true);
+    context.wake();
+  }
+
+  /** Whether a call of this size has to wait: others wait, or the far side does not take it yet. */
+  private mustWait(bytes: number): boolean {
+    const isEarly = !this.limits && bytes > MESSAGE_BYTES_LEAST;
+    return this.waiting !== undefined || isEarly || this.open.size >= this.window;
   }
 
   /** Gives what was written to the session: now it is a call, with a number. */
@@ -231,7 +264,6 @@ export class OutgoingCalls implements CallMaker, CallOwner {
 
   private wait(call: PendingCall, head: number, body: Uint8Array): void {
     const { sink } = this.context;
-    sink.rollback();
     const bytes = body.length + WAITING_BYTES;
     const before = sink.queuedBytes + this.waitingBytes;
     const isFull = before > 0 && before + bytes > sink.queueBytesMax;

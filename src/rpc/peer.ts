@@ -6,6 +6,7 @@ import type { Clock } from "../base/clock.js";
 import { type DuowireError, protocolError } from "../base/errors.js";
 import { malformed } from "../base/messagepack.js";
 import { OctetReader, OctetWriter } from "../base/octets.js";
+import type { EncodedCall } from "./group.js";
 import { IncomingCalls } from "./incoming-calls.js";
 import {
   CALL,
@@ -22,6 +23,7 @@ import {
   readNumber,
 } from "./messages.js";
 import { OutgoingCalls } from "./outgoing-calls.js";
+import type { RemoteCall } from "./remote-call.js";
 import { type CallOptions, makeStub } from "./stub.js";
 
 /** What a peer is made with. */
@@ -67,6 +69,11 @@ export class RpcPeer {
   /** A stub of the far side's root whose calls have these options (D19). */
   remoteWith(options: CallOptions): unknown {
     return makeStub(this.outgoing, undefined, false, options);
+  }
+
+  /** Calls the far side's root with what was written before (group.ts). */
+  callEncoded(call: EncodedCall): RemoteCall<unknown> {
+    return this.outgoing.callEncoded(call);
   }
 
   /** Sets what the far side may call, and starts the calls that waited for it. */

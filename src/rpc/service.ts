@@ -1,4 +1,5 @@
 import type { DuowireError } from "../base/errors.js";
+import type { ServiceGroup } from "./group.js";
 import type { exposed, Remote } from "./types.js";
 
 /** A session as the service behind it sees it. */
@@ -25,6 +26,11 @@ export interface ServiceSession {
    * client has it: `new URL(url, session.address.href)`. Default: GET, for 24 hours; the session's end is its end, too.
    */
   signUrl(path: string, options?: { readonly method?: string; readonly expiresInMs?: number }): string;
+  /**
+   * A group of sessions of this server by its name, to join, to call, and to see who is in it; the same in every host.
+   * `Client` is what the members' clients expose. A name is a text of 1 to 256 characters.
+   */
+  group<Client>(name: string): ServiceGroup<Client>;
   /** Ends the session; the client is told `closed` with this message. Resolves when that is over; never rejects. */
   close(message?: string): Promise<void>;
 }

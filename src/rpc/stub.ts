@@ -5,7 +5,6 @@
 import { localError } from "./messages.js";
 import { isUncallable } from "./method-table.js";
 import type { Import, References } from "./references.js";
-import type { RemoteCall } from "./remote-call.js";
 
 /** Options that every call of a stub is made with (D19). */
 export interface CallOptions {
@@ -22,7 +21,7 @@ export interface CallMaker {
     method: string,
     args: readonly unknown[],
     options?: CallOptions,
-  ): RemoteCall<unknown>;
+  ): PromiseLike<unknown>;
 }
 
 /** What a reference's stub calls. It never leads to the stub itself, so that the stub can be collected. */

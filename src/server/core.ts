@@ -16,6 +16,7 @@ import { DuowireError } from "../base/errors.js";
 import type { Link } from "../frame/link.js";
 import type { AcceptedExchangeLink } from "../link/http-exchange-server.js";
 import { sourceOf } from "./client-address.js";
+import { GroupList } from "./group-list.js";
 import { deriveSecrets } from "./secrets.js";
 import type { AskedAccess, ServiceClass, Settings } from "./settings.js";
 
@@ -47,6 +48,7 @@ export class ServerCore {
   readonly settings: Settings;
   readonly secrets: Secrets;
   readonly processes: ProcessList;
+  readonly groups: GroupList;
   readonly grounds: ProcessGrounds;
   /** Whether the server listens on loopback only; known once it listens. */
   onLoopback = false;
@@ -69,7 +71,6 @@ export class ServerCore {
     this.secrets = deriveSecrets(settings.secret);
     const { sessionLimits, queueBytesMax } = settings;
     const common = { leaseMs, links: parts.links, clock, random, limits: sessionLimits, queueBytesMax };
-    this.grounds = { ...common, secrets: this.secrets, observer };
     this.#hosts = new Map([...settings.services].map(([name, service]) => [name, hostOf(service, parts)]));
     this.processes = new ProcessList({
       now: () => clock.monotonicMs(),
@@ -79,6 +80,8 @@ export class ServerCore {
       generated: (process) => this.#generated(process),
       ended: (process, reason) => this.#ended(process, reason),
     });
+    this.groups = new GroupList(this.processes, clock);
+    this.grounds = { ...common, secrets: this.secrets, observer, groups: this.groups };
   }
 
   /**
@@ -134,6 +137,7 @@ export class ServerCore {
   }
 
   #ended(process: CommunicationProcess, reason: DuowireError): void {
+    this.groups.ended(process.access.id);
     this.observer.ended(process, reason);
     if (this.processes.size > 0) return;
     this.stop();

@@ -9,6 +9,7 @@ export { type AddressGenerator, type IdOwner, randomIds, sequentialIds } from ".
 export type { Access, CommunicationProcess, ProcessGrounds, ProcessHost } from "../access/communication-process.js";
 export type { ConnectionAddress } from "../access/connection-address.js";
 export { DuowireError, type ErrorCode } from "../base/errors.js";
+export type { Group, GroupEvents } from "./group.js";
 export type { CloseOptions, FailedCall, Server, ServerEvents } from "./server.js";
 export type { ServerSession, SessionList } from "./session-list.js";
 export type { AskedAccess, Authorization, ServerLimits, ServerOptions, ServiceClass } from "./settings.js";

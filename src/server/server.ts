@@ -6,6 +6,7 @@ import { DuowireError } from "../base/errors.js";
 import { typedEventTarget } from "../base/events.js";
 import { claimRequests } from "./claim.js";
 import { ServerCore, type ServerParts } from "./core.js";
+import type { Group } from "./group.js";
 import { placeOf } from "./request-target.js";
 import { receiveRequest } from "./routes.js";
 import { ServiceWarnings } from "./service-warnings.js";
@@ -72,6 +73,7 @@ export class Server<Service extends object = object> extends typedEventTarget<Se
       failed: (error) => this.#tell("error", { error }),
       bug: (_access, error) => this.#tell("error", { error }),
       serviceError: (access, method, error) => this.#serviceError(access, method, error),
+      stateChanged: ({ id }) => this.#core.groups.stateChanged(id),
       callFailed: ({ id }, method, error) => {
         this.#tell("call_failed", { session: this.sessions.get(id), id, method, error });
       },
@@ -116,6 +118,19 @@ export class Server<Service extends object = object> extends typedEventTarget<Se
     const scheme = "setSecureContext" in this.#httpServer ? "https" : "http";
     const host = ownsServer ? address.host : hostOf(listening.address);
     return ConnectionAddress.parse(`${scheme}://${host}:${listening.port}${address.prefix}/${address.id}`);
+  }
+
+  /**
+   * The group of sessions with this name; made when there is none, and the same object each time. It may be called,
+   * counted and watched. A name is a text of 1 to 256 characters; `invalid_argument` otherwise.
+   */
+  group(name: string): Group<Service> {
+    return this.#core.groups.get(name) as Group as Group<Service>;
+  }
+
+  /** Forgets a group that nobody is in and no service watches; false when there is none, or somebody does. */
+  forgetGroup(name: string): boolean {
+    return this.#core.groups.forget(name);
   }
 
   /**

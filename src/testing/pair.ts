@@ -1,6 +1,7 @@
 /** A service and a client in one process, joined by a network in memory that fails when a test says so. */
 import type { Access, CommunicationProcess, ProcessGrounds } from "../access/communication-process.js";
 import { ConnectionAddress } from "../access/connection-address.js";
+import { ProcessList } from "../access/process-generation.js";
 import { type Clock, platformRandom, systemClock } from "../base/clock.js";
 import { DuowireError } from "../base/errors.js";
 import { ClientSession, type ConnectOptions } from "../client/session.js";
@@ -8,6 +9,7 @@ import type { AccessFrame } from "../frame/control.js";
 import { defaultLimits } from "../frame/limits.js";
 import { inline, type ServiceClass } from "../host/inline.js";
 import type { ClientOf } from "../rpc/types.js";
+import { GroupList } from "../server/group-list.js";
 import { deriveSecrets } from "../server/secrets.js";
 import { TestNetwork } from "./network.js";
 
@@ -70,10 +72,20 @@ class TestServer {
   process: CommunicationProcess | undefined;
   private readonly grounds: ProcessGrounds;
   private readonly host;
+  private readonly processes: ProcessList;
   private generation: Promise<CommunicationProcess> | undefined;
 
   constructor(service: ServiceClass, clock: Clock, options: Pick<PairOptions<object>, "leaseMs" | "onError">) {
     this.host = inline(service);
+    this.processes = new ProcessList({
+      now: () => clock.monotonicMs(),
+      attachDeadlineMs: Number.POSITIVE_INFINITY,
+      noncesKeptMs: 0,
+      noncesMax: 0,
+      generated: () => undefined,
+      ended: ({ access }) => groups.ended(access.id),
+    });
+    const groups = new GroupList(this.processes, clock);
     this.grounds = {
       secrets: deriveSecrets(platformRandom(SECRET_BYTES)),
       leaseMs: options.leaseMs ?? 120_000,
@@ -82,7 +94,9 @@ class TestServer {
       random: platformRandom,
       limits: defaultLimits,
       queueBytesMax: defaultLimits.windowBytes,
+      groups,
       observer: {
+        stateChanged: ({ id }) => groups.stateChanged(id),
         serviceError: (_access, method, error) => options.onError?.(error, method),
         callFailed: () => undefined,
         bug: (_access, error) => options.onError?.(error, "bug"),
@@ -91,7 +105,9 @@ class TestServer {
   }
 
   async access(frame: AccessFrame): Promise<CommunicationProcess> {
-    this.generation ??= this.host.generate(this.accessOf(frame), this.grounds);
+    const access = this.accessOf(frame);
+    const order = { id: access.id, source: access.remoteAddress, nonce: undefined };
+    this.generation ??= this.processes.generate(order, () => this.host.generate(access, this.grounds)).ready;
     this.process = await this.generation;
     return this.process;
   }

@@ -63,7 +63,7 @@ test("first-service.md, followed from an empty folder, works as printed", option
   followFromNothing(context, readGuide("docs/guides/first-service.md")),
 );
 
-test.for(["callbacks-and-pushing", "errors-and-outcomes", "pages-at-the-address"])(
+test.for(["callbacks-and-pushing", "groups", "errors-and-outcomes", "pages-at-the-address"])(
   "%s.md works as printed",
   options,
   (name, context) => follow(context, readGuide(`docs/guides/${name}.md`)),

@@ -39,6 +39,10 @@ export class FakeProcess implements CommunicationProcess {
     return this.links.at(-1)?.kind;
   }
 
+  async callEncoded(): Promise<never> {
+    throw new Error("nothing is called here");
+  }
+
   accept(link: Link, proof?: AccessFrame): void {
     let proved = false;
     link.listen({

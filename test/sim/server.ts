@@ -54,6 +54,7 @@ export class SimProcess implements CommunicationProcess {
   readonly ended: Promise<DuowireError>;
   readonly linkKind = undefined;
   readonly client = undefined;
+  readonly callEncoded = () => Promise.reject(new Error("the simulator calls nobody from outside"));
   readonly reception: Reception;
   /** The conversations that it had: a second one when another client took over. */
   readonly applications: SimApplication[] = [];

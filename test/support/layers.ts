@@ -33,7 +33,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   // Pure.
   session: { may: ["frame"], pure: true },
   rpc: { may: [], pure: true },
-  access: { may: ["frame"], pure: true },
+  access: { may: ["frame"], typesOnly: ["rpc"], pure: true },
   frame: { may: [], pure: true },
   base: { may: [], pure: true },
   observe: { may: [] },
