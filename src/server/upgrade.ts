@@ -4,7 +4,7 @@
  */
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { WebSocketServer } from "ws";
+import { type ServerOptions, WebSocketServer } from "ws";
 import type { CommunicationProcess } from "../access/communication-process.js";
 import { wireHeaders } from "../access/identification-notification.js";
 import { DuowireError } from "../base/errors.js";
@@ -20,6 +20,8 @@ import { placeOf } from "./request-target.js";
 
 /** Room for what one write carries besides its octets: nothing now, reserved for later. */
 const PAYLOAD_MARGIN_BYTES = 65_536;
+/** How long a client may take to confirm the end of a link: one that a path has swallowed never does. */
+const CLOSE_MS_MAX = 1_000;
 /** How long a refused client may take to read its refusal. */
 const REFUSED_MS_MAX = 1_000;
 
@@ -37,7 +39,8 @@ export class UpgradeAcceptor {
       perMessageDeflate: false,
       maxPayload: WRITE_BYTES_MAX + PAYLOAD_MARGIN_BYTES,
       handleProtocols: () => SUBPROTOCOL,
-    });
+      closeTimeout: CLOSE_MS_MAX,
+    } as ServerOptions);
     this.#webSockets.on("wsClientError", (error, socket, request) => {
       this.#refuse(request, socket, badRequest(`the WebSocket handshake is malformed: ${error.message}`));
     });
