@@ -4,8 +4,9 @@
  */
 import { DuowireError } from "../base/errors.js";
 import type { ExchangeFrame } from "../frame/control.js";
+import { encodeFrame } from "../frame/frame.js";
 import { AcceptedExchangeLink, type ExchangeAnswer } from "../link/http-exchange-server.js";
-import { answerHeaders, type Exchange } from "./exchange.js";
+import { answerHeaders, type Exchange, sendAnswer } from "./exchange.js";
 import { processFor } from "./holder.js";
 import { sessionUnknown } from "./refusals.js";
 import { readFirstFrame } from "./request-reading.js";
@@ -22,15 +23,24 @@ export async function answerExchange(exchange: Exchange, id: string, body: Buffe
   const name = `${id} ${Buffer.from(head.link).toString("hex")}`;
   let link = core.exchangeLinks.get(name);
   if (link === undefined) {
-    // What is said to a link that is dead is all the same to a session that lives: its client attaches anew.
-    if (head.number > FIRST_NUMBERS) throw sessionUnknown();
+    if (head.number > FIRST_NUMBERS) return refuseLink(exchange);
     link = new AcceptedExchangeLink(core.settings.clock, head.link, () => core.exchangeLinks.delete(name));
     core.exchangeLinks.set(name, link);
     process.accept(link);
   }
   const answer = new HttpAnswer(exchange);
-  if (!link.request(head, rest, answer)) throw sessionUnknown();
+  if (!link.request(head, rest, answer)) return refuseLink(exchange);
   exchange.response.once("close", () => link.aborted(answer));
+}
+
+/**
+ * The link is dead, the session is not: its client attaches anew, or has done so. Requests cross that change on each
+ * busy session, so it is said with 200: browsers print any other status into the console of their user.
+ */
+function refuseLink(exchange: Exchange): void {
+  const message = "this link is dead; whether the session lives, an attach over another one tells";
+  const frame = encodeFrame({ type: "refused", code: "attach_stale", message });
+  sendAnswer(exchange, 200, { "content-type": "application/octet-stream" }, frame);
 }
 
 /** A malformed head is a head without a key: it must not be told from one. */

@@ -3,7 +3,7 @@ import { Random } from "../sim/random.js";
 import { type SoakResult, soak } from "./soak.js";
 import { complaintsOf } from "./verdict.js";
 
-const SESSIONS = 100;
+const SESSIONS = 60;
 const SECONDS = 45;
 
 const steady = {
