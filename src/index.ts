@@ -4,6 +4,7 @@
  */
 export type { CallOutcome, DuowireErrorOptions, ErrorCode, ErrorSide, NextStep } from "./base/errors.js";
 export { DuowireError } from "./base/errors.js";
+export type { Metadata } from "./rpc/call-options.js";
 export type {
   GroupCall,
   GroupClient,
@@ -14,7 +15,8 @@ export type {
   ServiceGroup,
   SlowConsumer,
 } from "./rpc/group.js";
-export { callSignal } from "./rpc/incoming-calls.js";
+export { type CallContext, callContext, callSignal } from "./rpc/incoming-call.js";
+export type { CallSession, InterceptedCall, Interceptor } from "./rpc/interceptors.js";
 export { revoke } from "./rpc/references.js";
 export type { RemoteCall } from "./rpc/remote-call.js";
 export { RemoteError } from "./rpc/remote-error.js";

@@ -59,4 +59,5 @@ class Incoming:
         self.taken: list[Stub] = []
         self.refusal: Optional[str] = None
         self.deadline_ms: Optional[float] = None
+        self.metadata: Optional[dict] = None
         self.later: Optional[Later] = None

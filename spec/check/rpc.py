@@ -42,13 +42,15 @@ class Peer:
         self._message_bytes_max = limits["messageBytesMax"]
         self.references.lent_max = limits["referencesMax"]
 
-    def call(self, method: str, *args: object, on: Optional[Stub] = None, deadline_ms: Optional[int] = None) -> Call:
+    def call(self, method: str, *args: object, on: Optional[Stub] = None, deadline_ms: Optional[int] = None,
+             metadata: Optional[dict] = None) -> Call:
         """Makes a call: of the far root's method, or of what a stub stands for (the method "": the function itself)."""
         if len(self._open) >= self._calls_max:
             raise CannotBeSent("as many calls are open as the far side takes")
         number = self._last_call + 1
         head = [CALL, number, on.number if on else 0, method]
-        parts: list = [list(args)] if deadline_ms is None else [list(args), {"d": deadline_ms}]
+        options = {key: value for key, value in (("d", deadline_ms), ("m", metadata)) if value is not None}
+        parts: list = [list(args), options] if options else [list(args)]
         octets, pinned = self._message(head, parts)
         self._last_call = number
         call = self._open[number] = Call(number, pinned + ([on] if on else []))
@@ -112,6 +114,10 @@ class Peer:
                 is_number = isinstance(call.deadline_ms, (int, float)) and not isinstance(call.deadline_ms, bool)
                 if not is_number or not call.deadline_ms >= 0:
                     raise Malformed("a deadline that is no point in time")
+            if options is not None and "m" in options:
+                call.metadata = options["m"]
+                if not _is_metadata(call.metadata) and call.refusal is None:
+                    call.refusal = "invalid_argument"
         call.args = args or []
         self._parked[call.number] = call
         self._highest = max(self._highest, call.number)
@@ -258,6 +264,13 @@ def _integer(reader: Reader) -> int:
     if abs(value) > SAFE_MAX:
         raise Malformed("an integer beyond 2^53 - 1")
     return value
+
+
+def _is_metadata(value: object) -> bool:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        return False
+    chars = sum(len(text.encode("utf-16-le", "surrogatepass")) // 2 for pair in value.items() for text in pair)
+    return len(value) <= 64 and chars <= 8192
 
 
 def _number(reader: Reader) -> int:

@@ -106,13 +106,14 @@ def _read_call(one: dict, octets: bytes, limits: dict) -> None:
     [call] = heard
     same((call.number, call.target, call.method, call.args), (one["call"], one["target"], one["method"], one["args"]))
     same(call.deadline_ms, one.get("deadlineMs"))
+    same(call.metadata, one.get("metadata"))
 
 
 def _write_call(one: dict, limits: dict) -> bytes:
     peer = _caller(1, limits)
     peer._last_call = one["call"] - 1
     on = Stub(one["target"], 0) if one["target"] else None
-    peer.call(one["method"], *one["args"], on=on, deadline_ms=one.get("deadlineMs"))
+    peer.call(one["method"], *one["args"], on=on, deadline_ms=one.get("deadlineMs"), metadata=one.get("metadata"))
     return peer.out[0]
 
 

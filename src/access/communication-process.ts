@@ -74,6 +74,8 @@ export interface ProcessGrounds {
   readonly limits: AnnouncedLimits;
   /** Octets of calls that wait while the client cannot take them. */
   readonly queueBytesMax: number;
+  /** Whether the stacks of errors that services throw are told to clients. Default false. */
+  readonly errorStacks?: boolean;
   readonly observer: ProcessObserver;
   /** The groups of the server's sessions. */
   readonly groups: ProcessGroups;

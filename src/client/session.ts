@@ -6,6 +6,7 @@ import { DuowireError } from "../base/errors.js";
 import { typedEventTarget } from "../base/events.js";
 import { type AnnouncedLimits, defaultLimits } from "../frame/limits.js";
 import type { Link, LinkKind } from "../frame/link.js";
+import type { Interceptor } from "../rpc/interceptors.js";
 import { RpcPeer } from "../rpc/peer.js";
 import type { CallOptions } from "../rpc/stub.js";
 import type { Remote } from "../rpc/types.js";
@@ -50,6 +51,8 @@ export interface ConnectOptions<Client = unknown> {
   readonly connectTimeoutMs?: number;
   /** Octets of calls that wait while the server cannot take them; beyond it calls reject `queue_full`. 1,048,576. */
   readonly queueBytesMax?: number;
+  /** What runs around each call that this client makes or answers; the first is outermost. None. */
+  readonly interceptors?: readonly Interceptor[];
   /** Which kinds of link may be used, the best first. Both: `["websocket", "http-exchange"]`. */
   readonly links?: readonly LinkChoice[];
   /** What this client takes of the server; see spec/session.md. */
@@ -115,8 +118,10 @@ export class ClientSession<Service extends object> extends typedEventTarget<Sess
       target: address.href,
       application: (sink, wake) => {
         const { clock } = parts;
-        const root = options.expose as object | undefined;
-        peer = new RpcPeer({ sink, wake, clock, limits, root, events: this.#peerEvents() });
+        const { expose, interceptors } = options;
+        const root = expose as object | undefined;
+        const session = () => this;
+        peer = new RpcPeer({ sink, wake, clock, limits, root, interceptors, session, events: this.#peerEvents() });
         return peer;
       },
       events: {

@@ -5,17 +5,17 @@
 import type { ProcessHost } from "../access/communication-process.js";
 import { methodsOfClass } from "../rpc/method-table.js";
 import type { Service } from "../rpc/service.js";
-import { ServiceProcess } from "./service-process.js";
+import { type ProcessOptions, ServiceProcess } from "./service-process.js";
 
 /** A class of services: one instance is made for each access. */
 export type ServiceClass = new () => Service<never>;
 
 /** Runs a class in the server's own process. Throws `invalid_argument` at once when its methods break the rules. */
-export function inline(service: ServiceClass): ProcessHost {
+export function inline(service: ServiceClass, options: ProcessOptions = {}): ProcessHost {
   methodsOfClass(service);
   return {
     async generate(access, grounds) {
-      const process = new ServiceProcess(access, grounds);
+      const process = new ServiceProcess(access, grounds, options);
       await process.start(service);
       return process;
     },

@@ -8,6 +8,7 @@ import { DuowireError } from "../base/errors.js";
 import type { AccessFrame } from "../frame/control.js";
 import type { Link, LinkKind } from "../frame/link.js";
 import type { EncodedCall, ServiceGroup } from "../rpc/group.js";
+import type { Interceptor } from "../rpc/interceptors.js";
 import { RpcPeer } from "../rpc/peer.js";
 import { provide, type Service, type ServiceSession } from "../rpc/service.js";
 import type { Outgoing } from "../session/outgoing.js";
@@ -19,6 +20,12 @@ const LIFE_CYCLE_MS_MAX = 10_000;
 
 /** How long a signed URL lets in unless the service says otherwise. */
 const URL_MS = 86_400_000;
+
+/** What a process is given besides what its server has for all. */
+export interface ProcessOptions {
+  /** What runs around each call, the first outermost. */
+  readonly interceptors?: readonly Interceptor<ServiceSession>[] | undefined;
+}
 
 /** One service with its client. */
 export class ServiceProcess implements CommunicationProcess {
@@ -35,6 +42,7 @@ export class ServiceProcess implements CommunicationProcess {
   constructor(
     readonly access: Access,
     private readonly grounds: ProcessGrounds,
+    private readonly options: ProcessOptions = {},
   ) {
     this.ended = this.end_.promise;
     this.reception = new Reception({
@@ -122,6 +130,9 @@ export class ServiceProcess implements CommunicationProcess {
       limits,
       root: this.service,
       awaitsRoot: this.service === undefined,
+      stacks: grounds.errorStacks ?? false,
+      interceptors: this.options.interceptors as readonly Interceptor[] | undefined,
+      session: () => this.session,
       events: {
         callFailed: (method, error) => observer.callFailed(access, method, error),
         serviceError: (method, error) => observer.serviceError(access, method, error),

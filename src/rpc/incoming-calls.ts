@@ -2,12 +2,14 @@
  * The calls that the far side makes: started in the order of their numbers, each answered once. spec/rpc.md, sections 2
  * to 4.
  */
-import type { CancelTimer } from "../base/clock.js";
 import { DuowireError, protocolError } from "../base/errors.js";
 import { malformed } from "../base/messagepack.js";
 import type { OctetReader } from "../base/octets.js";
+import { isMetadata, METADATA_RULE } from "./call-options.js";
 import { beginMessage, decodeValue, encodeValue } from "./codec.js";
 import { waitUntil } from "./deadline.js";
+import { IncomingCall, runAs } from "./incoming-call.js";
+import { type InterceptedCall, intercept } from "./interceptors.js";
 import {
   EARLY_MAX,
   FAILURE,
@@ -22,55 +24,6 @@ import {
 } from "./messages.js";
 import { type Method, type MethodTable, methodsOf } from "./method-table.js";
 import type { References } from "./references.js";
-import type { StubTarget } from "./stub.js";
-
-/** A call from its arrival until its answer is given to the session. */
-class IncomingCall {
-  args: unknown[] | undefined;
-  /** When its deadline passes, on this side's monotonic clock. */
-  dueAt = Number.POSITIVE_INFINITY;
-  /** Octets of its message. */
-  bytes = 0;
-  /** Why it is not to be started. */
-  refusal: DuowireError | undefined;
-  /** Stubs that came with it. */
-  taken: StubTarget[] | undefined;
-  /** Why it was stopped: the answer, when the method ends. */
-  stopped: DuowireError | undefined;
-  cancelTimer: CancelTimer | undefined;
-  /** The answer, while it waits for room. */
-  answer: { readonly type: number; readonly value: unknown } | undefined;
-  private controller: AbortController | undefined;
-
-  constructor(
-    readonly number: number,
-    readonly target: number,
-    readonly method: string,
-  ) {}
-
-  get signal(): AbortSignal {
-    this.controller ??= new AbortController();
-    if (this.stopped) this.controller.abort(this.stopped);
-    return this.controller.signal;
-  }
-
-  stop(reason: DuowireError): void {
-    this.stopped ??= reason;
-    this.controller?.abort(this.stopped);
-  }
-}
-
-/** The call that is being started. */
-let current: IncomingCall | undefined;
-
-/**
- * Inside a method that the far side called, before its first `await`: a signal that is aborted when the caller cancels,
- * when the call's deadline passes, and when the session ends; its reason is a DuowireError. Elsewhere, such as when a
- * test calls the method directly, a signal that is never aborted.
- */
-export function callSignal(): AbortSignal {
-  return (current ?? new IncomingCall(0, 0, "")).signal;
-}
 
 /** One peer's answers to the other. */
 export class IncomingCalls {
@@ -112,7 +65,7 @@ export class IncomingCalls {
   /** Reads a CALL behind its first two octets. */
   receive(reader: OctetReader, hasOptions: boolean, peerClockMs: number): void {
     const start = reader.offset;
-    const call = new IncomingCall(readNumber(reader), readTarget(reader), readName(reader));
+    const call = new IncomingCall(readNumber(reader), readTarget(reader), readName(reader), this.context.session);
     const { number } = call;
     this.admit(number);
     this.readArguments(reader, call);
@@ -198,8 +151,11 @@ export class IncomingCalls {
   private readOptions(reader: OctetReader, call: IncomingCall, peerClockMs: number): void {
     const head = reader.input[reader.offset] as number;
     if (head >> 4 !== 8 && head >> 1 !== 0x6f) malformed("no map of options");
-    const options = this.read(reader, call) as { readonly d?: unknown } | undefined;
+    const options = this.read(reader, call) as { readonly d?: unknown; readonly m?: unknown } | undefined;
     this.references.giveBack();
+    const metadata = options?.m;
+    if (isMetadata(metadata)) call.metadata = metadata;
+    else if (metadata !== undefined) call.refusal ??= localError("invalid_argument", METADATA_RULE);
     const deadline = options?.d;
     if (deadline === undefined) return;
     if (typeof deadline !== "number" || !(deadline >= 0)) malformed("a deadline that is no point in time");
@@ -252,19 +208,17 @@ export class IncomingCalls {
   }
 
   private run(call: IncomingCall, method: Method, self: object | undefined): void {
-    const outer = current;
     const args = call.args as unknown[];
     call.args = undefined;
-    current = call;
     let result: unknown;
     let isPending = false;
     try {
-      result = method.apply(self, args);
+      result = this.context.interceptors
+        ? this.intercepted(call, method, self, args)
+        : runAs(call, () => method.apply(self, args));
       isPending = mustBeAwaited(result);
     } catch (error) {
       return this.threw(call, error);
-    } finally {
-      current = outer;
     }
     if (!isPending) return this.answer(call, RESULT, result);
     this.running.set(call.number, call);
@@ -275,6 +229,20 @@ export class IncomingCalls {
     Promise.resolve(result).then(
       (value) => this.guarded(() => this.answer(call, RESULT, value)),
       (error) => this.guarded(() => this.threw(call, error)),
+    );
+  }
+
+  private intercepted(call: IncomingCall, method: Method, self: object | undefined, args: unknown[]): Promise<unknown> {
+    const { interceptors = [], session } = this.context;
+    const metadata = { ...call.metadata };
+    const seen = { direction: "incoming", method: call.method, args, metadata, session: session?.() } as const;
+    return runAs(call, () =>
+      intercept(interceptors, seen as InterceptedCall, () => {
+        const result = runAs(call, () => method.apply(self, args));
+        // A promise would call the `then` of data.
+        if (hasThen(result) && !mustBeAwaited(result)) throw unsendableThen();
+        return result;
+      }),
     );
   }
 
@@ -313,7 +281,7 @@ export class IncomingCalls {
       writer.u16(type);
       writeNumber(writer, call.number);
       encodeValue(references, writer, value, type === RESULT ? "result" : "error");
-      if (type === RESULT && hasThen(value)) fail("invalid_argument", "result.then cannot be sent: it is a function");
+      if (type === RESULT && hasThen(value)) throw unsendableThen();
       if (context.ended) return;
       isWritten = true;
       references.answered(sink.commit(false));
@@ -332,6 +300,10 @@ export class IncomingCalls {
 
 function fail(code: DuowireError["code"], message?: string): never {
   throw localError(code, message);
+}
+
+function unsendableThen(): DuowireError {
+  return localError("invalid_argument", "result.then cannot be sent: it is a function");
 }
 
 function hasThen(value: unknown): boolean {

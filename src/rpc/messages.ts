@@ -5,6 +5,7 @@ import type { Clock } from "../base/clock.js";
 import { DuowireError, type DuowireErrorOptions, type ErrorCode } from "../base/errors.js";
 import { malformed } from "../base/messagepack.js";
 import type { OctetReader, OctetWriter } from "../base/octets.js";
+import type { CallSession, Interceptor } from "./interceptors.js";
 
 /** The first two octets of each message: how many elements its array has, and its type. */
 export const CALL = 0x9501;
@@ -80,6 +81,10 @@ export interface PeerContext {
   readonly events: PeerEvents;
   readonly limits: CallLimits;
   readonly stacks: boolean;
+  /** What runs around each call, if anything. */
+  readonly interceptors: readonly Interceptor[] | undefined;
+  /** The session that calls travel over, for those who ask. */
+  readonly session: (() => CallSession) | undefined;
   /** Says that something was queued. */
   readonly wake: () => void;
   /** Why the session has ended, once it has. */

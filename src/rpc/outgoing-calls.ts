@@ -2,11 +2,14 @@
  * The calls that this side makes: written when they are made, sent as far as the far side's window goes, kept until
  * they are answered. spec/rpc.md, sections 2 and 4.
  */
-import { DuowireError, errorTable, isErrorCode, protocolError } from "../base/errors.js";
+import { DuowireError, protocolError } from "../base/errors.js";
 import type { OctetReader, OctetWriter } from "../base/octets.js";
+import { answered, endError, failureOf, notMade } from "./call-failures.js";
+import { type Metadata, writeOptions } from "./call-options.js";
 import { beginMessage, decodeValue, encodeValue } from "./codec.js";
 import { waitUntil } from "./deadline.js";
 import type { EncodedCall } from "./group.js";
+import { type InterceptedCall, intercept } from "./interceptors.js";
 import {
   CALL,
   CALL_WITH_OPTIONS,
@@ -22,7 +25,6 @@ import {
 } from "./messages.js";
 import { References } from "./references.js";
 import { type CallOwner, PendingCall } from "./remote-call.js";
-import { RemoteError } from "./remote-error.js";
 import type { CallMaker, CallOptions, StubTarget } from "./stub.js";
 
 /** What a waiting call costs besides its octets: lest many tiny ones take far more memory than the limit says. */
@@ -71,32 +73,53 @@ export class OutgoingCalls implements CallMaker, CallOwner {
   }
 
   call(target: StubTarget | undefined, method: string, args: readonly unknown[], options?: CallOptions): PendingCall {
-    return this.attempt(new PendingCall(this, target, method), (call) => {
-      if (options) this.sendWith(call, args, options);
-      else this.send(call, args, undefined);
-    });
+    const call = new PendingCall(this, target, method);
+    if (this.context.interceptors) this.intercepted(call, args, options);
+    else this.make(call, args, options);
+    return call;
   }
 
   /** Makes a call that was written before, perhaps for many sessions: its octets are shared as long as it waits. */
   callEncoded({ method, body }: EncodedCall): PendingCall {
-    return this.attempt(new PendingCall(this, undefined, method), (call) => this.sendEncoded(call, body));
-  }
-
-  /** Runs `send`; what it throws is the call's outcome. */
-  private attempt(call: PendingCall, send: (call: PendingCall) => void): PendingCall {
+    const call = new PendingCall(this, undefined, method);
     try {
-      send(call);
+      this.sendEncoded(call, body);
     } catch (error) {
-      if (!(error instanceof DuowireError)) throw error;
-      const { code, message, cause, outcome } = error;
-      call.reject(outcome ? error : localError(code, message, { cause, outcome: "not_sent" }));
+      notMade(call, error);
     }
     return call;
   }
 
+  private make(call: PendingCall, args: readonly unknown[], options: CallOptions | undefined): void {
+    try {
+      if (options) this.sendWith(call, args, options);
+      else this.send(call, args);
+    } catch (error) {
+      notMade(call, error);
+    }
+  }
+
+  private intercepted(call: PendingCall, args: readonly unknown[], options: CallOptions | undefined): void {
+    const { interceptors = [], session } = this.context;
+    const metadata = { ...options?.metadata };
+    const seen = {
+      direction: "outgoing",
+      method: call.method,
+      args: [...args],
+      metadata,
+      session: session?.(),
+    } as const;
+    const outcome = intercept(interceptors, seen as InterceptedCall, () => {
+      const own = Object.keys(metadata).length > 0 ? { ...options, metadata } : options;
+      if (!call.isSettled) this.make(call, seen.args, own);
+      return call.answer();
+    });
+    call.replaceOutcome(outcome);
+  }
+
   abandon(call: PendingCall, code: "cancelled" | "deadline_exceeded", cause?: unknown): void {
     if (call.isSettled) return;
-    const isSent = !call.waiting;
+    const isSent = call.number > 0;
     if (!isSent) this.unwait(call, true);
     else if (code === "cancelled") {
       this.cancels ??= new Set();
@@ -175,13 +198,13 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     this.references.end();
   }
 
-  private sendWith(call: PendingCall, args: readonly unknown[], { signal, timeoutMs }: CallOptions): void {
+  private sendWith(call: PendingCall, args: readonly unknown[], { signal, timeoutMs, metadata }: CallOptions): void {
     if (signal?.aborted) throw localError("cancelled", undefined, { cause: signal.reason });
     if (timeoutMs !== undefined && !(timeoutMs >= 0)) throw localError("invalid_argument", "timeoutMs is below 0");
     const { clock } = this.context;
     const dueAt = clock.monotonicMs() + (timeoutMs ?? Number.POSITIVE_INFINITY);
     const hasDeadline = dueAt < Number.MAX_SAFE_INTEGER;
-    this.send(call, args, hasDeadline ? Math.ceil(dueAt - this.startedAt) : undefined);
+    this.send(call, args, hasDeadline ? Math.ceil(dueAt - this.startedAt) : undefined, metadata);
     const onAbort = () => this.abandon(call, "cancelled", signal?.reason);
     signal?.addEventListener("abort", onAbort);
     const cancelTimer = hasDeadline
@@ -193,13 +216,13 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     };
   }
 
-  private send(call: PendingCall, args: readonly unknown[], deadline: number | undefined): void {
+  private send(call: PendingCall, args: readonly unknown[], deadline?: number, metadata?: Metadata): void {
     const { target, method } = call;
     const { context, references } = this;
     const { sink } = context;
     if (context.ended) throw endError(context.ended, false);
     if (target?.isReleased) throw localError("reference_released");
-    const head = deadline === undefined ? CALL : CALL_WITH_OPTIONS;
+    const head = deadline === undefined && metadata === undefined ? CALL : CALL_WITH_OPTIONS;
     const writer = beginMessage(sink);
     const start = writer.length;
     let body: number;
@@ -210,10 +233,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
       writeNumber(writer, target ? target.held.number : 0);
       encodeValue(references, writer, method, "method");
       encodeValue(references, writer, args, "arguments");
-      if (deadline !== undefined) {
-        writer.u24(0x81a164); // { d: … }
-        writeNumber(writer, deadline);
-      }
+      if (head === CALL_WITH_OPTIONS) writeOptions(writer, deadline, metadata);
     } catch (error) {
       sink.rollback();
       references.takeBack();
@@ -347,40 +367,4 @@ function writeCancel(writer: OctetWriter, number: number): void {
 /** Whether awaiting `value` would call something of the far side's: then it is no result. */
 function isThenable(value: unknown): boolean {
   return typeof value === "object" && typeof (value as { then?: unknown } | null)?.then === "function";
-}
-
-/** Why a call failed that the end of the session left unanswered. */
-function endError(reason: DuowireError, isHanded: boolean): DuowireError {
-  const { code, message, side = "local" } = reason;
-  // A refused access says of all its calls that they did not run: then the refusal itself is the clearest answer.
-  const wasRefused = reason.outcome === "not_sent";
-  const outcome = isHanded && !wasRefused ? "outcome_unknown" : "not_sent";
-  if (wasRefused || (code === "closed" && side === "local")) {
-    return new DuowireError(code, message, { side, cause: reason, outcome });
-  }
-  const ran = isHanded ? "it may have run" : "it did not run";
-  return new DuowireError(outcome, `the session ended before the call was answered, and ${ran}: ${message}`, {
-    side,
-    cause: reason,
-    outcome,
-  });
-}
-
-function answered(
-  { method }: PendingCall,
-  code: DuowireError["code"],
-  message: string,
-  from?: RemoteError,
-): DuowireError {
-  const { data, cause } = from ?? {};
-  return new DuowireError(code, `${method}: ${message}`, { side: "remote", outcome: "answered", data, cause });
-}
-
-/** What a FAILURE is for the caller. Codes that speak of the session are not the far side's to give (spec 2.3). */
-function failureOf(call: PendingCall, value: unknown): unknown {
-  if (!(value instanceof RemoteError))
-    return new RemoteError({ message: `${call.method} threw what is no Error`, data: value });
-  const { name, code, message } = value;
-  const isOurs = name === "DuowireError" && isErrorCode(code) && errorTable[code][0] === "fix_call";
-  return isOurs && code !== "not_sent" && code !== "outcome_unknown" ? answered(call, code, message, value) : value;
 }

@@ -8,6 +8,7 @@ import { malformed } from "../base/messagepack.js";
 import { OctetReader, OctetWriter } from "../base/octets.js";
 import type { EncodedCall } from "./group.js";
 import { IncomingCalls } from "./incoming-calls.js";
+import type { CallSession, Interceptor } from "./interceptors.js";
 import {
   CALL,
   CALL_WITH_OPTIONS,
@@ -41,6 +42,10 @@ export interface RpcPeerOptions {
   readonly events?: PeerEvents;
   /** Whether the stacks of errors thrown here cross the wire. False unless set. */
   readonly stacks?: boolean;
+  /** What runs around each call that is made or answered here; the first is outermost. */
+  readonly interceptors?: readonly Interceptor[] | undefined;
+  /** The session that this peer belongs to, as interceptors and methods may know it. */
+  readonly session?: () => CallSession;
 }
 
 /**
@@ -53,8 +58,10 @@ export class RpcPeer {
   private readonly incoming: IncomingCalls;
   private root: object | undefined;
 
-  constructor({ sink, wake, clock, limits, root, awaitsRoot = false, events = {}, stacks = false }: RpcPeerOptions) {
-    this.context = { sink, wake, clock, limits, events, stacks, ended: undefined };
+  constructor({ root, awaitsRoot = false, events = {}, stacks = false, ...options }: RpcPeerOptions) {
+    const { sink, wake, clock, limits, session } = options;
+    const interceptors = options.interceptors?.length ? options.interceptors : undefined;
+    this.context = { sink, wake, clock, limits, events, stacks, interceptors, session, ended: undefined };
     this.outgoing = new OutgoingCalls(this.context);
     this.incoming = new IncomingCalls(this.context, this.outgoing.references, awaitsRoot);
     if (root) this.incoming.serve(root);

@@ -79,6 +79,20 @@ export class PendingCall implements RemoteCall<unknown> {
     if (!this.isObserved) this.owner.unobserved(this);
   }
 
+  /** What the far side answers, for interceptors: asking does not count as looking. Once only. */
+  answer(): Promise<unknown> {
+    return this.makePromise();
+  }
+
+  /** From now on whoever looks sees `outcome`. It is the call's own as well, if that is not settled by then. */
+  replaceOutcome(outcome: Promise<unknown>): void {
+    this.promise = outcome;
+    outcome.then(
+      (value) => this.isSettled || this.resolve(value),
+      (error) => this.state === REJECTED || this.reject(error),
+    );
+  }
+
   // biome-ignore lint/suspicious/noThenProperty: a call is awaited, that is its purpose.
   then<A = unknown, B = never>(
     fulfilled?: ((value: unknown) => A | PromiseLike<A>) | null,

@@ -2,6 +2,7 @@
  * Stubs: what the far side's root, functions and objects look like here. The one place where a Proxy stands for types
  * that exist only at compile time, and so the one place of `any`.
  */
+import type { Metadata } from "./call-options.js";
 import { localError } from "./messages.js";
 import { isUncallable } from "./method-table.js";
 import type { Import, References } from "./references.js";
@@ -12,6 +13,11 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** How long each call may take until its answer; the far side is told. From 0 on. */
   readonly timeoutMs?: number | undefined;
+  /**
+   * Travels beside the arguments of each call; the method finds it in `callContext().metadata`. At most 64 texts, 8,192
+   * characters together with their names; else calls reject `invalid_argument`.
+   */
+  readonly metadata?: Metadata | undefined;
 }
 
 /** Who makes the calls of a stub. */

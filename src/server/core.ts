@@ -26,7 +26,7 @@ const NONCES_MS_MIN = 60_000;
 /** What the server takes from the layers beside it. */
 export interface ServerParts {
   /** A host that runs a class in the server's own process. */
-  readonly inline: (service: ServiceClass) => ProcessHost;
+  readonly inline: (service: ServiceClass, options: Pick<Settings, "interceptors">) => ProcessHost;
   /** The link over a WebSocket whose handshake is done. */
   readonly acceptWebSocket: (socket: object) => Link;
   /** Which kinds of link there are, the best first. */
@@ -69,9 +69,11 @@ export class ServerCore {
     const { clock, random, leaseMs, attachDeadlineMs, limits } = settings;
     this.settings = settings;
     this.secrets = deriveSecrets(settings.secret);
-    const { sessionLimits, queueBytesMax } = settings;
-    const common = { leaseMs, links: parts.links, clock, random, limits: sessionLimits, queueBytesMax };
-    this.#hosts = new Map([...settings.services].map(([name, service]) => [name, hostOf(service, parts)]));
+    const { sessionLimits, queueBytesMax, errorStacks, interceptors } = settings;
+    const common = { leaseMs, links: parts.links, clock, random, limits: sessionLimits, queueBytesMax, errorStacks };
+    this.#hosts = new Map(
+      [...settings.services].map(([name, service]) => [name, hostOf(name, service, parts, interceptors)]),
+    );
     this.processes = new ProcessList({
       now: () => clock.monotonicMs(),
       attachDeadlineMs,
@@ -160,6 +162,14 @@ export class ServerCore {
 /** The address that a new identification has at the socket that its access came on. */
 export type LocalAddressOf = (id: string) => string;
 
-function hostOf(service: ServiceClass | ProcessHost, parts: ServerParts): ProcessHost {
-  return typeof service === "function" ? parts.inline(service) : service;
+function hostOf(
+  name: string,
+  service: ServiceClass | ProcessHost,
+  parts: ServerParts,
+  interceptors: Settings["interceptors"],
+): ProcessHost {
+  if (typeof service === "function") return parts.inline(service, { interceptors });
+  if (interceptors === undefined) return service;
+  const message = `service ${name} runs elsewhere, and interceptors are functions of this process: leave them out`;
+  throw new DuowireError("invalid_argument", message, { side: "local" });
 }

@@ -6,7 +6,7 @@ import type { ServerParts } from "./core.js";
 
 /** What the public entry serves with. */
 export const parts: ServerParts = {
-  inline: (service) => inline(service as ServiceClass),
+  inline: (service, options) => inline(service as ServiceClass, options),
   // By name only: the types of `ws` are not for the users of ours.
   acceptWebSocket: (socket) => acceptWebSocket(socket as WebSocket),
   links: ["websocket", "http-exchange"],

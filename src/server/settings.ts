@@ -6,6 +6,8 @@ import { ConnectionAddress } from "../access/connection-address.js";
 import { type Clock, platformRandom, type RandomOctets, systemClock } from "../base/clock.js";
 import { DuowireError } from "../base/errors.js";
 import { type AnnouncedLimits, BATCH_BYTES_MAX, defaultLimits, leastLimits } from "../frame/limits.js";
+import type { Interceptor } from "../rpc/interceptors.js";
+import type { ServiceSession } from "../rpc/service.js";
 import type { FailedCall } from "./server.js";
 
 /** A class whose instances serve one client each; it runs in the server's own process. */
@@ -82,6 +84,13 @@ export interface ServerOptions<Service extends object = object> {
    * DuowireError, returned or thrown, refuses it with that code, such as `access_denied`.
    */
   readonly authorize?: (access: AskedAccess) => Authorization | Promise<Authorization>;
+  /**
+   * What runs around each call, of the client and of the service, for logs and traces; the first is outermost. Only for
+   * classes, which run in the server's own process: with a host, `invalid_argument`. None.
+   */
+  readonly interceptors?: readonly Interceptor<ServiceSession>[];
+  /** Whether clients are told the stacks of what services throw. They show what runs here: for development. false. */
+  readonly errorStacks?: boolean;
   readonly clock?: Clock;
   readonly random?: RandomOctets;
 }
@@ -123,6 +132,8 @@ export interface Settings {
   readonly hosts: readonly string[] | undefined;
   readonly trustProxy: boolean;
   readonly authorize: ServerOptions["authorize"];
+  readonly interceptors: ServerOptions["interceptors"];
+  readonly errorStacks: boolean;
   readonly clock: Clock;
   readonly random: RandomOctets;
 }
@@ -149,6 +160,8 @@ export function readSettings(options: ServerOptions, ownsServer: boolean): Setti
     hosts: options.hosts?.map((host) => host.toLowerCase()),
     trustProxy: options.trustProxy ?? false,
     authorize: options.authorize,
+    interceptors: options.interceptors,
+    errorStacks: options.errorStacks ?? false,
     clock,
     random,
   };

@@ -8,6 +8,8 @@ import { ClientSession, type ConnectOptions } from "../client/session.js";
 import type { AccessFrame } from "../frame/control.js";
 import { defaultLimits } from "../frame/limits.js";
 import { inline, type ServiceClass } from "../host/inline.js";
+import type { Interceptor } from "../rpc/interceptors.js";
+import type { ServiceSession } from "../rpc/service.js";
 import type { ClientOf } from "../rpc/types.js";
 import { GroupList } from "../server/group-list.js";
 import { deriveSecrets } from "../server/secrets.js";
@@ -21,6 +23,10 @@ export interface PairOptions<Service extends object> extends ConnectOptions<Clie
   readonly leaseMs?: number;
   /** Is told what the service threw. Default: nobody. */
   readonly onError?: (error: unknown, method: string) => void;
+  /** As those of `serve`; `interceptors` are the client's. None. */
+  readonly serverInterceptors?: readonly Interceptor<ServiceSession>[];
+  /** As that of `serve`. false. */
+  readonly errorStacks?: boolean;
 }
 
 /** A session with its service, and the network between them. */
@@ -75,8 +81,8 @@ class TestServer {
   private readonly processes: ProcessList;
   private generation: Promise<CommunicationProcess> | undefined;
 
-  constructor(service: ServiceClass, clock: Clock, options: Pick<PairOptions<object>, "leaseMs" | "onError">) {
-    this.host = inline(service);
+  constructor(service: ServiceClass, clock: Clock, options: Omit<PairOptions<object>, "expose">) {
+    this.host = inline(service, { interceptors: options.serverInterceptors });
     this.processes = new ProcessList({
       now: () => clock.monotonicMs(),
       attachDeadlineMs: Number.POSITIVE_INFINITY,
@@ -95,6 +101,7 @@ class TestServer {
       limits: defaultLimits,
       queueBytesMax: defaultLimits.windowBytes,
       groups,
+      errorStacks: options.errorStacks ?? false,
       observer: {
         stateChanged: ({ id }) => groups.stateChanged(id),
         serviceError: (_access, method, error) => options.onError?.(error, method),

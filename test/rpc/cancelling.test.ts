@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { DuowireError } from "../../src/base/errors.js";
-import { callSignal } from "../../src/rpc/incoming-calls.js";
+import { callSignal } from "../../src/rpc/incoming-call.js";
 import type { Remote } from "../../src/rpc/types.js";
 import { limits, octets, Pair, turn } from "./support.js";
 

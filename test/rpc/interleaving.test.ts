@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { callSignal } from "../../src/rpc/incoming-calls.js";
+import { callSignal } from "../../src/rpc/incoming-call.js";
 import { release } from "../../src/rpc/stub.js";
 import type { Remote } from "../../src/rpc/types.js";
 import { limits, octets, Pair, type Side, turn } from "./support.js";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { MalformedOctets } from "../../src/base/octets.js";
-import { callSignal } from "../../src/rpc/incoming-calls.js";
+import { callSignal } from "../../src/rpc/incoming-call.js";
 import { RpcPeer } from "../../src/rpc/peer.js";
 import { Target } from "../../src/rpc/service.js";
 import { release } from "../../src/rpc/stub.js";
@@ -26,6 +26,7 @@ interface Message {
   method?: string;
   args?: unknown[];
   deadlineMs?: number;
+  metadata?: Record<string, string>;
   reference?: number;
   count?: number;
 }
@@ -149,12 +150,13 @@ test("vectors: messages are written as they are described", async () => {
       call(target: unknown, method: string, args: unknown[], options?: object): Promise<unknown>;
     };
   };
-  for (const { isOtherForm, octets: message, type, call, target = 0, method, args, deadlineMs } of vectors.messages) {
+  for (const message of vectors.messages) {
+    const { isOtherForm, type, call, target = 0, method, args, deadlineMs, metadata } = message;
     if (isOtherForm || type !== 1) continue;
     writers.outgoing.lastNumber = call - 1;
     const stub = target === 0 ? undefined : { held: { number: target, pins: 0 } };
-    const options = deadlineMs === undefined ? undefined : { timeoutMs: deadlineMs };
+    const options = deadlineMs || metadata ? { timeoutMs: deadlineMs, metadata } : undefined;
     writers.outgoing.call(stub, method ?? "", args ?? [], options).catch(() => {});
-    expect(hex(sink.hand())).toBe(hex(octets(message)));
+    expect(hex(sink.hand())).toBe(hex(octets(message.octets)));
   }
 });

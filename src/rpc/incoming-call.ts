@@ -1,0 +1,99 @@
+/** A call of the far side from its arrival to its answer, and what the method that it runs can ask about it. */
+import type { CancelTimer } from "../base/clock.js";
+import type { DuowireError } from "../base/errors.js";
+import { type Metadata, noMetadata } from "./call-options.js";
+import type { CallSession } from "./interceptors.js";
+import type { StubTarget } from "./stub.js";
+
+/** A call from its arrival until its answer is given to the session. */
+export class IncomingCall {
+  args: unknown[] | undefined;
+  /** When its deadline passes, on this side's monotonic clock. */
+  dueAt = Number.POSITIVE_INFINITY;
+  metadata: Metadata = noMetadata;
+  /** Octets of its message. */
+  bytes = 0;
+  /** Why it is not to be started. */
+  refusal: DuowireError | undefined;
+  /** Stubs that came with it. */
+  taken: StubTarget[] | undefined;
+  /** Why it was stopped: the answer, when the method ends. */
+  stopped: DuowireError | undefined;
+  cancelTimer: CancelTimer | undefined;
+  /** The answer, while it waits for room. */
+  answer: { readonly type: number; readonly value: unknown } | undefined;
+  private controller: AbortController | undefined;
+
+  constructor(
+    readonly number: number,
+    readonly target: number,
+    readonly method: string,
+    readonly session?: (() => CallSession) | undefined,
+  ) {}
+
+  get signal(): AbortSignal {
+    this.controller ??= new AbortController();
+    if (this.stopped) this.controller.abort(this.stopped);
+    return this.controller.signal;
+  }
+
+  stop(reason: DuowireError): void {
+    this.stopped ??= reason;
+    this.controller?.abort(this.stopped);
+  }
+}
+
+/** The call that is being started. */
+let current: IncomingCall | undefined;
+
+/** Runs the synchronous part of a method as that of `call`. */
+export function runAs<T>(call: IncomingCall, run: () => T): T {
+  const outer = current;
+  current = call;
+  try {
+    return run();
+  } finally {
+    current = outer;
+  }
+}
+
+/** What a method can know of the call that it answers, besides its arguments. */
+export interface CallContext {
+  /** The method's name; "" for a function that was passed. */
+  readonly method: string;
+  /** What the caller said beside the arguments: `session.with({ metadata })`. It is the caller's word, not checked. */
+  readonly metadata: Metadata;
+  /** The session that the call came over; undefined outside of a call. */
+  readonly session: CallSession | undefined;
+  /** Who the caller is, if the server's `authorize` said so. */
+  readonly principal: string | undefined;
+  /** As {@link callSignal}. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Inside a method that the far side called, before its first `await`: what is known of the call besides its arguments.
+ * Elsewhere, such as when a test calls the method directly: no metadata, no session, and a signal never aborted.
+ */
+export function callContext(): CallContext {
+  const call = current ?? new IncomingCall(0, 0, "");
+  const session = call.session?.();
+  return {
+    method: call.method,
+    metadata: call.metadata,
+    session,
+    principal: session?.principal,
+    get signal() {
+      return call.signal;
+    },
+  };
+}
+
+/**
+ * Inside a method that the far side called, before its first `await`: a signal that is aborted when the caller cancels,
+ * when the call's deadline passes, and when the session ends; its reason is a DuowireError. Elsewhere, such as when a
+ * test calls the method directly, a signal that is never aborted.
+ */
+export function callSignal(): AbortSignal {
+  return (current ?? new IncomingCall(0, 0, "")).signal;
+}
