@@ -24,6 +24,12 @@ export interface AcceptanceState {
   readonly sessions: number;
   /** Those of them that came from the same source and were never attached to. */
   readonly waitingFromSource: number;
+  /** Those that came from the same source, attached to or not. */
+  readonly sessionsFromSource: number;
+  /** How long until the source may access again, by its rate; 0 for now. */
+  readonly sourceWaitMs: number;
+  /** How long until another process may be started, by the server's rate; 0 for now. */
+  readonly startWaitMs: number;
   /** The process that this access's nonce already has, if it is known. */
   readonly known: { readonly id: string; readonly live: boolean } | undefined;
   /** Accesses from before this moment may have been forgotten: the server started then, or its memory ends there. */
@@ -36,6 +42,8 @@ export interface AcceptanceLimits {
   readonly sessionsMax: number;
   /** Communication processes from one source address that were never attached to. */
   readonly waitingPerSourceMax: number;
+  /** Communication processes from one source address. */
+  readonly sessionsPerSourceMax: number;
 }
 
 /** What becomes of an access. */
@@ -45,7 +53,7 @@ export type AccessDecision =
   | { readonly kind: "refuse"; readonly error: DuowireError };
 
 /** Sessions last: a full server stays full for a while. */
-const BUSY_RETRY_MS = 5_000;
+export const BUSY_RETRY_MS = 5_000;
 /** Waiting ones attach or end soon. */
 const WAITING_RETRY_MS = 1_000;
 
@@ -58,11 +66,19 @@ export function decideAccess(request: AccessRequest, state: AcceptanceState, lim
   if (request.triedMsAgo > 0 && state.nowMs - request.triedMsAgo <= state.knownSinceMs) return refuse("access_unknown");
   const service = chooseService(request.service, state.services);
   if (service === undefined) return refuse("unknown_service", serviceMessage(request.service));
+  if (state.sourceWaitMs > 0) {
+    return refuse("too_many_requests", "accesses from this source come too fast", state.sourceWaitMs);
+  }
   if (state.waitingFromSource >= limits.waitingPerSourceMax) {
     const most = `${limits.waitingPerSourceMax} accesses from this source wait to be attached to`;
     return refuse("too_many_requests", most, WAITING_RETRY_MS);
   }
+  if (state.sessionsFromSource >= limits.sessionsPerSourceMax) {
+    const most = `this source has ${limits.sessionsPerSourceMax} sessions, as many as one may have`;
+    return refuse("too_many_requests", most, BUSY_RETRY_MS);
+  }
   if (state.sessions >= limits.sessionsMax) return refuse("server_busy", undefined, BUSY_RETRY_MS);
+  if (state.startWaitMs > 0) return refuse("server_busy", "processes are started too fast for now", state.startWaitMs);
   return { kind: "generate", service };
 }
 

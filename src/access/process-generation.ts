@@ -4,6 +4,7 @@
  */
 import type { DuowireError } from "../base/errors.js";
 import type { CommunicationProcess } from "./communication-process.js";
+import { Counts } from "./counts.js";
 
 /** One entry of the live list: a process, or one that is still being made. */
 export interface Generation {
@@ -46,12 +47,15 @@ interface Entry extends Generation {
   readyMs: number;
   /** Set when the process must end although it is not made yet. */
   endReason: DuowireError | undefined;
+  /** Takes it out of the count of its source. */
+  uncount: () => void;
 }
 
 /** The live list. An entry stays until its process has ended; its nonce stays for the lease. */
 export class ProcessList {
   readonly #options: ProcessListOptions;
   readonly #entries = new Map<string, Entry>();
+  readonly #bySource = new Counts();
   /** Never attached to, by source. An entry that was attached to is taken out when somebody looks. */
   readonly #waiting = new Map<string, Set<Entry>>();
   /** Ready and perhaps never attached to, in the order of their deadlines. */
@@ -90,6 +94,11 @@ export class ProcessList {
     return known && { id: known.id, live: this.#entries.has(known.id) };
   }
 
+  /** How many processes from `source` live or are being made. */
+  from(source: string): number {
+    return this.#bySource.of(source);
+  }
+
   /** How many processes from `source` were never attached to. */
   waitingFrom(source: string): number {
     const waiting = this.#waiting.get(source);
@@ -103,7 +112,8 @@ export class ProcessList {
    */
   generate(order: GenerationOrder, make: () => Promise<CommunicationProcess>): Generation {
     const { id, source, nonce } = order;
-    const entry: Entry = { id, source, process: undefined, readyMs: 0, endReason: undefined, ready: make() };
+    const uncount = this.#bySource.add(source);
+    const entry: Entry = { id, source, process: undefined, readyMs: 0, endReason: undefined, uncount, ready: make() };
     this.#entries.set(id, entry);
     this.#waiting.set(source, (this.#waiting.get(source) ?? new Set()).add(entry));
     if (nonce !== undefined) this.#remember(nonce, id);
@@ -172,6 +182,7 @@ export class ProcessList {
 
   #remove(entry: Entry): void {
     this.#entries.delete(entry.id);
+    entry.uncount();
     this.#stopWaiting(entry);
   }
 

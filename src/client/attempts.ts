@@ -69,9 +69,12 @@ export class Attempts {
     this.openedMs = Math.min(ms, OPENED_MS_MAX);
   }
 
-  /** How long to wait after an attempt that was answered, but not by a link; the first time, not at all. */
+  /**
+   * How long to wait after an attempt that was answered, but not by a link; the first time, not at all. A time that the
+   * server asked for is the least, and as much as half of it more: those that it turned away do not come back at once.
+   */
   afterAnswerMs(retryAfterMs = 0): number {
-    const limit = Math.min(BACK_OFF_MS_MAX, BACK_OFF_MS * 2 ** this.answered);
+    const limit = Math.max(retryAfterMs / 2, Math.min(BACK_OFF_MS_MAX, BACK_OFF_MS * 2 ** this.answered));
     this.answered += 1;
     this.refusedSince = undefined;
     return retryAfterMs + (this.answered === 1 && retryAfterMs === 0 ? 0 : limit * randomFraction(this.random));

@@ -57,6 +57,8 @@ export class SecondCommunication {
   private prefersHttp = false;
   private isFirstSearch = true;
   private wrongNodes = 0;
+  /** A refusal asked to wait until then: nothing new is tried before, whatever else fails meanwhile. */
+  private restUntil = 0;
   private upwardMs = UPWARD_MS;
   private cancelUpward: CancelTimer | undefined;
   private isOver = false;
@@ -120,7 +122,9 @@ export class SecondCommunication {
     const mayPass = (error.next === "retry" && this.wrongNodes <= WRONG_NODES_MAX) || code === "attach_stale";
     if (!mayPass) return this.options.driver.fail(error);
     this.mustAsk = false;
-    this.tryAfter(this.options.attempts.afterAnswerMs(refusal.retryAfterMs));
+    const wait = this.options.attempts.afterAnswerMs(refusal.retryAfterMs);
+    if (refusal.retryAfterMs !== undefined) this.restUntil = this.options.clock.monotonicMs() + wait;
+    this.tryAfter(wait);
   }
 
   /** The attach over `link` was answered. */
@@ -175,6 +179,7 @@ export class SecondCommunication {
     const { driver, clock, attempts } = this.options;
     if (driver.session.isHealthy) return this.settle();
     const now = clock.monotonicMs();
+    if (now < this.restUntil) return this.tryAfter(this.restUntil - now);
     if (this.proven === undefined) {
       this.chooseNext();
       this.makeRoom(now);

@@ -2,15 +2,17 @@
  * What all requests to one server share: its settings, its secrets, and the live list of its processes. It accepts
  * accesses (part 21), has their identifications made (part 22) and their processes generated (part 24).
  */
-import { type AccessRequest, decideAccess } from "../access/access-acceptance.js";
+import { type AccessRequest, BUSY_RETRY_MS, decideAccess } from "../access/access-acceptance.js";
 import type {
   CommunicationProcess,
   ProcessGrounds,
   ProcessHost,
   ProcessObserver,
 } from "../access/communication-process.js";
+import { Counts } from "../access/counts.js";
 import { ProcessList } from "../access/process-generation.js";
 import type { Secrets } from "../access/secrets.js";
+import { TokenBuckets } from "../access/token-buckets.js";
 import type { CancelTimer } from "../base/clock.js";
 import { DuowireError } from "../base/errors.js";
 import type { Link } from "../frame/link.js";
@@ -58,6 +60,8 @@ export class ServerCore {
   readonly exchangeLinks = new Map<string, AcceptedExchangeLink>();
   /** Called when the live list becomes empty. */
   emptied: () => void = () => undefined;
+  readonly #principals = new Counts();
+  readonly #rates: AccessRates;
   readonly #hosts: ReadonlyMap<string, ProcessHost>;
   #cancelSweep: CancelTimer | undefined;
 
@@ -82,6 +86,7 @@ export class ServerCore {
       generated: (process) => this.#generated(process),
       ended: (process, reason) => this.#ended(process, reason),
     });
+    this.#rates = new AccessRates(limits);
     this.groups = new GroupList(this.processes, clock);
     this.grounds = { ...common, secrets: this.secrets, observer, groups: this.groups };
   }
@@ -93,18 +98,22 @@ export class ServerCore {
   async accept(request: AccessRequest, asked: Omit<AskedAccess, "service">, localAddress: LocalAddressOf) {
     const { processes, settings } = this;
     const source = sourceOf(asked.remoteAddress);
+    const nowMs = settings.clock.monotonicMs();
     const state = {
-      nowMs: settings.clock.monotonicMs(),
+      nowMs,
       closing: this.closing,
       services: [...this.#hosts.keys()],
       sessions: processes.size,
       waitingFromSource: processes.waitingFrom(source),
+      sessionsFromSource: processes.from(source),
+      ...this.#rates.waits(source, nowMs),
       known: processes.known(request.nonce),
       knownSinceMs: processes.knownSinceMs,
     };
     const decision = decideAccess(request, state, settings.limits);
     if (decision.kind === "refuse") throw decision.error;
     if (decision.kind === "repeat") return this.ready(decision.id);
+    this.#rates.take(source, nowMs);
     const id = settings.ids.next();
     const order = { id, source, nonce: request.nonce };
     const access = { ...asked, service: decision.service, localAddress: localAddress(id) };
@@ -129,8 +138,24 @@ export class ServerCore {
     if (host === undefined) throw new DuowireError("unknown_service");
     const answer = await this.settings.authorize?.(access);
     if (answer instanceof DuowireError) throw answer;
-    const principal = answer === undefined ? {} : { principal: answer };
-    return host.generate({ ...access, ...principal, id, key: this.secrets.key(id) }, this.grounds);
+    const whole = { ...access, id, key: this.secrets.key(id) };
+    if (answer === undefined) return host.generate(whole, this.grounds);
+    const uncount = this.#countPrincipal(answer);
+    try {
+      const process = await host.generate({ ...whole, principal: answer }, this.grounds);
+      void process.ended.then(uncount);
+      return process;
+    } catch (error) {
+      uncount();
+      throw error;
+    }
+  }
+
+  #countPrincipal(principal: string): () => void {
+    const { sessionsPerPrincipalMax } = this.settings.limits;
+    if (this.#principals.of(principal) < sessionsPerPrincipalMax) return this.#principals.add(principal);
+    const most = `this principal has ${sessionsPerPrincipalMax} sessions, as many as one may have`;
+    throw new DuowireError("too_many_requests", most, { retryAfterMs: BUSY_RETRY_MS });
   }
 
   #generated(process: CommunicationProcess): void {
@@ -156,6 +181,29 @@ export class ServerCore {
       for (const id of this.processes.overdue()) this.processes.end(id, new DuowireError("attach_timeout"));
       this.#planSweep();
     });
+  }
+}
+
+/** Sources whose rate of accesses is remembered: some 10 MiB. */
+const SOURCES_MAX = 65_536;
+
+/** How fast accesses may come: from each source, and for the server as a whole. */
+class AccessRates {
+  readonly #sources: TokenBuckets;
+  readonly #starts: TokenBuckets;
+
+  constructor({ accessesPerSourcePerSecondMax: perSource, startsPerSecondMax: starts }: Settings["limits"]) {
+    this.#sources = new TokenBuckets({ perSecond: perSource, burst: 2 * perSource, keysMax: SOURCES_MAX });
+    this.#starts = new TokenBuckets({ perSecond: starts, burst: starts, keysMax: 1 });
+  }
+
+  waits(source: string, now: number) {
+    return { sourceWaitMs: this.#sources.waitMs(source, now), startWaitMs: this.#starts.waitMs("", now) };
+  }
+
+  take(source: string, now: number): void {
+    this.#sources.take(source, now);
+    this.#starts.take("", now);
   }
 }
 

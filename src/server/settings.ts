@@ -25,6 +25,20 @@ export interface ServerLimits {
    * `too_many_requests`. 1,000.
    */
   readonly waitingPerSourceMax: number;
+  /** Processes from one source address, attached to or not; more are refused `too_many_requests`. 10,000. */
+  readonly sessionsPerSourceMax: number;
+  /** Processes of one principal (what `authorize` answers); more are refused `too_many_requests`. 1,000. */
+  readonly sessionsPerPrincipalMax: number;
+  /**
+   * Accesses from one source address in a second, and twice as many at once; faster ones are refused
+   * `too_many_requests`. Behind a proxy that is not trusted (`trustProxy`) all clients are one source. 1,000.
+   */
+  readonly accessesPerSourcePerSecondMax: number;
+  /**
+   * Processes that the server starts in a second, whoever asks, and as many at once; more are refused `server_busy`.
+   * Set it to what the host bears: an operating-system process takes some 50 ms of a core. 2,000.
+   */
+  readonly startsPerSecondMax: number;
   /** Octets of the body of a request to the wire; more are refused `body_too_large`. 262,144. */
   readonly accessBytesMax: number;
   /** How long such a body may take to arrive. 10,000 ms. */
@@ -102,6 +116,10 @@ export type Authorization = string | undefined | DuowireError;
 export const defaultServerLimits: ServerLimits = {
   sessionsMax: 50_000,
   waitingPerSourceMax: 1_000,
+  sessionsPerSourceMax: 10_000,
+  sessionsPerPrincipalMax: 1_000,
+  accessesPerSourcePerSecondMax: 1_000,
+  startsPerSecondMax: 2_000,
   accessBytesMax: 262_144,
   bodyTimeoutMs: 10_000,
   headTimeoutMs: 10_000,

@@ -68,10 +68,13 @@ const idle: AcceptanceState = {
   services: ["default"],
   sessions: 0,
   waitingFromSource: 0,
+  sessionsFromSource: 0,
+  sourceWaitMs: 0,
+  startWaitMs: 0,
   known: undefined,
   knownSinceMs: 5_000,
 };
-const limits = { sessionsMax: 10, waitingPerSourceMax: 2 };
+const limits = { sessionsMax: 10, waitingPerSourceMax: 2, sessionsPerSourceMax: 5 };
 
 test.each<[string, Partial<typeof asked>, Partial<AcceptanceState>, string]>([
   ["a first access", {}, {}, "generate"],
@@ -90,6 +93,11 @@ test.each<[string, Partial<typeof asked>, Partial<AcceptanceState>, string]>([
   ["sessionsMax", {}, { sessions: 10 }, "server_busy"],
   ["one below waitingPerSourceMax", {}, { waitingFromSource: 1 }, "generate"],
   ["waitingPerSourceMax", {}, { waitingFromSource: 2 }, "too_many_requests"],
+  ["one below sessionsPerSourceMax", {}, { sessionsFromSource: 4 }, "generate"],
+  ["sessionsPerSourceMax", {}, { sessionsFromSource: 5 }, "too_many_requests"],
+  ["a source that accesses too fast", {}, { sourceWaitMs: 1 }, "too_many_requests"],
+  ["a repeat of one that lives, however fast", {}, { known: { id: "WAO1", live: true }, sourceWaitMs: 1 }, "repeat"],
+  ["more than is started in a second", {}, { startWaitMs: 1 }, "server_busy"],
 ])("decideAccess %s", (_name, request, state, expected) => {
   const decision = decideAccess({ ...asked, ...request }, { ...idle, ...state }, limits);
   expect(decision.kind === "refuse" ? decision.error.code : decision.kind).toBe(expected);

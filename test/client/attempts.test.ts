@@ -34,6 +34,11 @@ describe("Attempts", () => {
     expect(lucky.afterAnswerMs(2_000)).toBe(2_000);
   });
 
+  test("wait as long as the server asked, and up to half of it more", () => {
+    expect(new Attempts(least, 0).afterAnswerMs(5_000)).toBe(5_000);
+    expect(Math.round(new Attempts(most, 0).afterAnswerMs(5_000))).toBe(7_500);
+  });
+
   test("take a server for gone when nobody listened for GONE_MS, without anything between", () => {
     const attempts = new Attempts(most, 0);
     expect(attempts.afterRefusalMs(0)).toBeDefined();

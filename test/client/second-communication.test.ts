@@ -46,6 +46,24 @@ describe("SecondCommunication without a path", () => {
     expect(oldest.closeReason).toBeDefined();
   });
 
+  test.each(["opens", "asks"] as const)("waits as long as a refusal of an attach asks it to: %s", (kind) => {
+    const setup = new ClientSetup(kind === "asks" ? "http-exchange" : "access");
+    setup.attach().die();
+    if (kind === "asks") {
+      setup.last(setup.opens).die("answered", "503");
+      setup.clock.pass(1);
+    }
+    setup.last(setup[kind]).open();
+    const refused = setup.last(setup[kind]);
+    refused.receive({ type: "refused", code: "server_busy", message: "wait", retryAfterMs: 5_000 });
+    refused.die("answered", "refused");
+    const before = setup.opens.length + setup.asks.length;
+    setup.clock.pass(4_999);
+    expect(setup.opens.length + setup.asks.length).toBe(before);
+    setup.clock.pass(2_501);
+    expect(setup.opens.length + setup.asks.length).toBeGreaterThan(before);
+  });
+
   test("asks over plain HTTP when an upgrade fails before it opened, and believes the answer", () => {
     const setup = new ClientSetup();
     setup.attach().die();

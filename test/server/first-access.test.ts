@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { DuowireError } from "../../src/base/errors.js";
 import { encodeFrame } from "../../src/frame/frame.js";
 import { ManualClock } from "./manual-clock.js";
-import { access, accessFrame, head, send, sendRaw, startServer } from "./support.js";
+import { access, accessFrame, attachFrame, head, send, sendRaw, startServer } from "./support.js";
 
 test("first access without a body is notified of an identification only", async () => {
   const { url, host, server } = await startServer({ ids: "sequential" });
@@ -162,6 +162,50 @@ test("first access at sessionsMax is refused server_busy with Retry-After", asyn
   const busy = await send("POST", url);
   expect([busy.status, busy.json.code, busy.headers["retry-after"]]).toEqual([503, "server_busy", "5"]);
   expect(busy.json.retryAfterMs).toBe(5_000);
+});
+
+test("first access is limited per source, attached to or not", async () => {
+  const { url, host } = await startServer({ limits: { sessionsPerSourceMax: 1 } });
+  const { address, keyOctets } = await access(url);
+  await send("POST", address, { body: attachFrame(keyOctets) });
+  expect(host.processes[0]?.state).toBe("open");
+  const many = await send("POST", url);
+  expect([many.status, many.json.code, many.headers["retry-after"]]).toEqual([429, "too_many_requests", "5"]);
+  host.processes[0]?.end(new DuowireError("closed"));
+  await expect.poll(async () => (await send("POST", url)).status).toBe(201);
+});
+
+test("first access is limited per principal, also while processes are being made", async () => {
+  const authorize = ({ headers }: { headers: Record<string, unknown> }) => String(headers["x-user"]);
+  const { url, host } = await startServer({ limits: { sessionsPerPrincipalMax: 2 }, authorize });
+  const as = (user: string) => send("POST", url, { headers: { "x-user": user } });
+  const answers = await Promise.all([as("ann"), as("ann"), as("ann"), as("bob")]);
+  expect(answers.map(({ status }) => status).sort()).toEqual([201, 201, 201, 429]);
+  expect(answers.find(({ status }) => status === 429)?.headers["retry-after"]).toBe("5");
+  host.processes.find(({ access: { principal } }) => principal === "ann")?.end(new DuowireError("closed"));
+  await expect.poll(async () => (await as("ann")).status).toBe(201);
+  // A process that could not be made is no session of anybody.
+  host.before = () => {
+    throw new DuowireError("service_failed");
+  };
+  for (let tried = 0; tried < 3; tried += 1) expect((await as("eve")).status).toBe(500);
+  host.before = () => undefined;
+  expect((await as("eve")).status).toBe(201);
+});
+
+test("first access is refused with the time to wait when a source comes too fast, or the server starts too many", async () => {
+  const clock = new ManualClock();
+  const slow = await startServer({ clock, limits: { accessesPerSourcePerSecondMax: 1 } });
+  for (let made = 0; made < 2; made += 1) expect((await access(slow.url)).answer.status).toBe(201);
+  const fast = await send("POST", slow.url);
+  expect([fast.status, fast.json.code, fast.json.retryAfterMs]).toEqual([429, "too_many_requests", 1_000]);
+  clock.advance(1_000);
+  expect((await access(slow.url)).answer.status).toBe(201);
+  const starting = await startServer({ clock, limits: { startsPerSecondMax: 4 } });
+  for (let made = 0; made < 4; made += 1) expect((await access(starting.url)).answer.status).toBe(201);
+  const busy = await send("POST", starting.url);
+  expect([busy.status, busy.json.code, busy.json.retryAfterMs]).toEqual([503, "server_busy", 250]);
+  expect(busy.headers["retry-after"]).toBe("1");
 });
 
 test("first access that is never attached to ends after attachDeadlineMs, and makes room", async () => {

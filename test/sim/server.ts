@@ -213,10 +213,13 @@ export class SimServer implements ServerSide {
         services: ["service"],
         sessions: processes.size,
         waitingFromSource: processes.waitingFrom("client"),
+        sessionsFromSource: processes.from("client"),
+        sourceWaitMs: 0,
+        startWaitMs: 0,
         known: processes.known(nonce),
         knownSinceMs: this.knownSinceMs(),
       },
-      { sessionsMax: 1_000, waitingPerSourceMax: 100 },
+      { sessionsMax: 1_000, waitingPerSourceMax: 100, sessionsPerSourceMax: 1_000 },
     );
     if (decision.kind === "refuse") throw decision.error;
     machine.world.promisesWait = true;
