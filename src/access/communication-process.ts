@@ -9,6 +9,7 @@ import type { AccessFrame } from "../frame/control.js";
 import type { AnnouncedLimits } from "../frame/limits.js";
 import type { Link, LinkKind } from "../frame/link.js";
 import type { EncodedCall, ProcessGroups } from "../rpc/group.js";
+import type { CarrierReport } from "./carrier-report.js";
 import type { Secrets } from "./secrets.js";
 
 /** Where a communication process is in its life; `waiting` until its client attached for the first time. */
@@ -93,7 +94,18 @@ export interface ProcessObserver {
   bug(access: Access, error: unknown): void;
 }
 
-/** Makes communication processes of one service; rejects with a DuowireError such as `service_failed`. */
+/** Makes communication processes of one service. */
 export interface ProcessHost {
+  /** Rejects with a DuowireError such as `service_failed`. */
   generate(access: Access, grounds: ProcessGrounds): Promise<CommunicationProcess>;
+  /**
+   * A server begins to use the host, which may prepare for the first access: called once, before any `generate`. Where
+   * processes run in threads or processes of their own, `ended` is told of the end of each; it does not throw.
+   */
+  open?(ended: (report: CarrierReport) => void): void;
+  /**
+   * That server is closed and its sessions have ended: ends what the host keeps besides, unless another server uses it
+   * too. Settles when nothing of it is left, never rejects. The host can be used again.
+   */
+  close?(): Promise<void>;
 }

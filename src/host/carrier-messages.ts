@@ -114,6 +114,8 @@ export type ToCarrier =
       readonly request: CarriedRequest;
       readonly head: Uint8Array;
     }
+  /** Nothing is carried any more: exit in good order. */
+  | { readonly type: "leave" }
   /** Answer `pong` at once: shows that the carrier's event loop turns. */
   | { readonly type: "ping"; readonly number: number }
   | FlowOctets

@@ -1,6 +1,6 @@
 /**
- * Whether carriers still turn: decisions only. A carrier that does not load its module in time, or whose event loop does
- * not answer a ping in time, is stuck. Only time in which the server itself was awake counts: after a sleep of the
+ * Whether carriers still turn: decisions only. A carrier that does not load its module in time, or whose event loop
+ * does not answer a ping in time, is stuck. Only time in which the server itself was awake counts: after a sleep of the
  * machine, a stopped server, or a turn of its own that took long, answers may lie unread, and nobody else is to blame.
  */
 

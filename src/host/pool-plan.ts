@@ -21,7 +21,7 @@ export interface PoolLimits {
   readonly startsMax: number;
   /** Accesses that wait for a carrier; more are refused `server_busy`. 64. */
   readonly waitingMax: number;
-  /** How long one of them may wait until it is refused `server_busy`. 10,000 ms. */
+  /** How long one of them may wait until it is refused `server_busy`; longer than a start may take. 13,000 ms. */
   readonly waitMs: number;
 }
 

@@ -3,6 +3,7 @@
  * accesses (part 21), has their identifications made (part 22) and their processes generated (part 24).
  */
 import { type AccessRequest, BUSY_RETRY_MS, decideAccess } from "../access/access-acceptance.js";
+import type { CarrierReport } from "../access/carrier-report.js";
 import type {
   CommunicationProcess,
   ProcessGrounds,
@@ -37,6 +38,8 @@ export interface ServerParts {
 
 /** What is told to whoever listens to the server's events. */
 export interface ServerObserver extends ProcessObserver {
+  /** A thread or process of this service's host has ended. */
+  carrierEnded(service: string, report: CarrierReport): void;
   generated(process: CommunicationProcess): void;
   ended(process: CommunicationProcess, reason: DuowireError): void;
   /** A request was refused, before there was a process for it or by its process. */
@@ -78,6 +81,7 @@ export class ServerCore {
     this.#hosts = new Map(
       [...settings.services].map(([name, service]) => [name, hostOf(name, service, parts, interceptors)]),
     );
+    for (const [name, host] of this.#hosts) host.open?.((report) => observer.carrierEnded(name, report));
     this.processes = new ProcessList({
       now: () => clock.monotonicMs(),
       attachDeadlineMs,
@@ -125,6 +129,11 @@ export class ServerCore {
     const generation = this.processes.get(id);
     if (generation === undefined) throw new DuowireError("session_unknown");
     return generation.ready;
+  }
+
+  /** Ends what the hosts keep besides their processes, such as threads that wait for a session. */
+  async closeHosts(): Promise<void> {
+    await Promise.all([...this.#hosts.values()].map((host) => host.close?.()));
   }
 
   /** Stops the timer; for the end of the server. */

@@ -1,5 +1,6 @@
 /** A running server: its address, its sessions, its events and its end. */
 import type { Server as HttpServer } from "node:http";
+import type { CarrierReport } from "../access/carrier-report.js";
 import type { Access } from "../access/communication-process.js";
 import { ConnectionAddress } from "../access/connection-address.js";
 import { DuowireError } from "../base/errors.js";
@@ -24,6 +25,11 @@ export interface ServerEvents<Service extends object = object> {
   service_error: FailedCall<Service>;
   /** A call of a client failed, and its service did not look at the outcome (D16). */
   call_failed: FailedCall<Service>;
+  /**
+   * A worker thread or operating-system process that sessions ran in, or were to run in, has ended; `cause` is
+   * `stopped` when that was meant. Where nobody listens, a crash is a warning of the process, once per kind.
+   */
+  carrier_ended: CarrierReport & { readonly service: string };
   /** A request was refused. `target` and the error's message are escaped: they are safe to print. */
   refused: { readonly error: DuowireError; readonly remoteAddress: string; readonly target: string };
   /** Something failed that is no refusal: a bug, or the code of `authorize` or of a service. */
@@ -74,6 +80,7 @@ export class Server<Service extends object = object> extends typedEventTarget<Se
       bug: (_access, error) => this.#tell("error", { error }),
       serviceError: (access, method, error) => this.#serviceError(access, method, error),
       stateChanged: ({ id }) => this.#core.groups.stateChanged(id),
+      carrierEnded: (service, report) => this.#carrierEnded({ ...report, service }),
       callFailed: ({ id }, method, error) => {
         this.#tell("call_failed", { session: this.sessions.get(id), id, method, error });
       },
@@ -135,8 +142,9 @@ export class Server<Service extends object = object> extends typedEventTarget<Se
 
   /**
    * Takes no new access from now on, lets sessions go on (and come back) for `drainMs`, then ends them all with
-   * `server_closed`. Settles within `drainMs` and one second, never rejects; a second call waits for the first. Closes
-   * the HTTP server if `serve` made it; one that it is attached to goes on without it.
+   * `server_closed`. Settles within `drainMs` and one second (two where threads or processes have to end), never
+   * rejects; a second call waits for the first. Closes the HTTP server if `serve` made it; one that it is attached to
+   * goes on without it.
    */
   close({ drainMs = 0 }: CloseOptions = {}): Promise<void> {
     this.#closed ??= this.#close(drainMs);
@@ -159,6 +167,7 @@ export class Server<Service extends object = object> extends typedEventTarget<Se
     const ended = core.processes.endAll(new DuowireError("server_closed"));
     const stopped = this.#core.settings.ownsServer ? ended.then(() => this.#stopListening()) : ended;
     await this.#within(END_MS_MAX, stopped);
+    await this.#within(END_MS_MAX, core.closeHosts());
     core.stop();
     this.#release();
     this.#upgrades.destroy();
@@ -202,6 +211,11 @@ export class Server<Service extends object = object> extends typedEventTarget<Se
     if (onError !== undefined) onError(error, detail);
     else if (!this.#listened.has("service_error")) this.#warnings.warn(service, method, error);
     this.#tell("service_error", detail);
+  }
+
+  #carrierEnded(detail: ServerEvents["carrier_ended"]): void {
+    if (detail.cause !== "stopped" && !this.#listened.has("carrier_ended")) this.#warnings.warnOfCarrier(detail);
+    this.#tell("carrier_ended", detail);
   }
 
   #tell<Name extends keyof ServerEvents>(type: Name, detail: ServerEvents[Name]): void {

@@ -2,6 +2,7 @@
 import type { Clock } from "../base/clock.js";
 import { DuowireError } from "../base/errors.js";
 import { RemoteError } from "../rpc/remote-error.js";
+import type { ServerEvents } from "./server.js";
 
 /** Kinds that are remembered; the oldest is forgotten first. */
 const KINDS_MAX = 256;
@@ -21,13 +22,24 @@ export class ServiceWarnings {
     if (error instanceof DuowireError || error instanceof RemoteError) return;
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
     const place = stack.split("\n").find((line) => line.trimStart().startsWith("at ")) ?? stack.slice(0, 80);
-    const kind = `${service}.${method} ${place}`;
+    const message = `${service}.${method} threw, and nothing listens to the server's service_error: ${stack}`;
+    this.#emit(`${service}.${method} ${place}`, message, "DuowireServiceError");
+  }
+
+  /** Warns of a thread or process that ended although nobody wanted it to. */
+  warnOfCarrier({ service, kind, number, reason, sessions, error }: ServerEvents["carrier_ended"]): void {
+    const stack = error instanceof Error ? `: ${error.stack ?? error.message}` : "";
+    const what = `a ${kind} of ${service} (${number}, ${sessions} sessions) has ended`;
+    const message = `${what}, and nothing listens to the server's carrier_ended: ${reason}${stack}`;
+    this.#emit(`${service} ${reason}`, message, "DuowireCarrierEnded");
+  }
+
+  #emit(kind: string, message: string, type: string): void {
     const now = this.clock.monotonicMs();
     if (this.#kinds.has(kind) || now < this.#quietUntil) return;
     this.#quietUntil = now + PAUSE_MS;
     this.#kinds.add(kind);
     for (const oldest of this.#kinds) if (this.#kinds.size > KINDS_MAX) this.#kinds.delete(oldest);
-    const message = `${service}.${method} threw, and nothing listens to the server's service_error: ${stack}`;
-    process.emitWarning(message, { type: "DuowireServiceError" });
+    process.emitWarning(message, { type });
   }
 }
