@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { platform } from "node:os";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { WARDEN_SCRIPT } from "../../src/host/warden.js";
-import { type Child, startChild } from "../support/child.js";
+import { startChild } from "../support/child.js";
+import type { Child } from "../support/child-process.js";
 import { childrenOf, processState, running } from "../support/processes.js";
 
 beforeEach((context) => {
