@@ -4,6 +4,7 @@ import { platformRandom } from "../base/clock.js";
 import { postLeaving } from "../link/frames-request.js";
 import { openHttpExchangeLink, polling, streaming } from "../link/http-exchange.js";
 import { openHttpPostLink } from "../link/http-post.js";
+import { sharedParking } from "../link/parking.js";
 import { openWebSocketLink } from "../link/websocket.js";
 import type { Network } from "./communication.js";
 
@@ -19,7 +20,7 @@ const LINK_BYTES = 16;
 export function platformNetwork(address: ConnectionAddress, links: readonly LinkChoice[]): Network {
   const exchange = (id: string, key: Uint8Array, isHeldBack: boolean) => {
     const identity = { link: platformRandom(LINK_BYTES), key };
-    return openHttpExchangeLink(address.inherit(id).href, identity, isHeldBack ? polling : streaming);
+    return openHttpExchangeLink(address.inherit(id).href, identity, isHeldBack ? polling : streaming, sharedParking);
   };
   const upgrade = (id: string, admission: string) => openWebSocketLink(address.inherit(id).webSocketHref, admission);
   const [best] = links;

@@ -11,7 +11,7 @@ import type { Link, LinkEnd, LinkEvents } from "../frame/link.js";
 export interface ExchangeAnswer {
   /** Sends octets at once; the head goes before the first. */
   write(octets: Uint8Array): void;
-  /** Ends the answer. */
+  /** Ends the answer; the head goes first if nothing was sent. */
   end(): void;
   readonly queuedBytes: number;
 }
@@ -81,7 +81,10 @@ export class AcceptedExchangeLink implements Link {
     for (const number of this.answers.keys()) if (number <= head.confirmed) this.answers.delete(number);
     if (head.number <= this.received) return this.repeat(head.number, answer);
     if (head.number > this.received + 1) {
-      if (this.early.size >= EARLY_MAX) return false;
+      const copy = this.early.get(head.number);
+      if (copy === undefined && this.early.size >= EARLY_MAX) return false;
+      // Whoever still waits for the answer to the older copy asks again.
+      copy?.answer.end();
       this.early.set(head.number, { head, frames: frames.slice(), answer });
       return true;
     }

@@ -5,12 +5,14 @@
  *
  * There is always one request under way, whose answer the server keeps open to send in, and at most one more that
  * brings what this side has to say: then the server ends the older answer and goes on in the newer one. Streaming and
- * polling differ in one knob only, how long an answer is kept open after its first frames.
+ * polling differ in one knob only, how long an answer is kept open after its first frames. Where no answer may wait
+ * (parking.ts), there is a request now and then.
  */
 import { joinOctets } from "../base/octets.js";
 import { encodeFrame, FRAME_HEAD_BYTES, frameLengthAt, frameTypes } from "../frame/frame.js";
 import type { Link, LinkEnd, LinkEvents } from "../frame/link.js";
 import { requestFrames } from "./frames-request.js";
+import { alwaysGranted, type ClaimParking, type ParkingClaim } from "./parking.js";
 
 /** How the answers of a link are kept: `parkMs` until their first frames, `holdMs` after them. */
 export interface ExchangeMode {
@@ -23,6 +25,12 @@ export const streaming: ExchangeMode = { parkMs: 20_000, holdMs: 20_000 };
 /** Answers wait for frames and end with them: for proxies that hold an answer back until it is whole. */
 export const polling: ExchangeMode = { parkMs: 20_000, holdMs: 0 };
 
+/** Answers that hardly wait: long enough for a quick answer and an acknowledgement. */
+const asking: ExchangeMode = { parkMs: 100, holdMs: 0 };
+/** The next request follows after the first figure; twice as long each time that nothing came, up to the second. */
+const PAUSE_MS = 100;
+const PAUSE_MS_MAX = 1_600;
+
 /** A request that brought no whole answer is sent again, octet for octet, this often; then the link is dead. */
 const TRIES_MAX = 3;
 /** The octets of one request's body: less than any server takes (accessBytesMax). */
@@ -33,6 +41,8 @@ const REQUESTS_MAX = 2;
 interface Request {
   readonly number: number;
   readonly body: Uint8Array;
+  /** Its answer waits for frames. */
+  readonly isParked: boolean;
   tries: number;
   /** Octets of the answer's frames that were read, over all tries: a repeated answer begins anew. */
   readBytes: number;
@@ -51,9 +61,17 @@ export interface ExchangeIdentity {
   readonly key: Uint8Array;
 }
 
-/** Opens a link of requests to `href`. Never throws: what goes wrong closes the link. */
-export function openHttpExchangeLink(href: string, identity: ExchangeIdentity, mode: ExchangeMode): Link {
-  return new HttpExchangeLink(href, identity, mode);
+/**
+ * Opens a link of requests to `href`. Never throws: what goes wrong closes the link. `claim` asks whether its answers
+ * may wait at the server; as long as they may not, it asks now and then.
+ */
+export function openHttpExchangeLink(
+  href: string,
+  identity: ExchangeIdentity,
+  mode: ExchangeMode,
+  claim: ClaimParking = alwaysGranted,
+): Link {
+  return new HttpExchangeLink(href, identity, mode, claim);
 }
 
 class HttpExchangeLink implements Link {
@@ -67,12 +85,18 @@ class HttpExchangeLink implements Link {
   private pumpIsDue = false;
   private isEnding = false;
   private lastTimer: ReturnType<typeof setTimeout> | undefined;
+  private readonly parking: ParkingClaim;
+  private pauseTimer: ReturnType<typeof setTimeout> | undefined;
+  private pauseMs = PAUSE_MS;
 
   constructor(
     private readonly href: string,
     private readonly identity: ExchangeIdentity,
     private readonly mode: ExchangeMode,
-  ) {}
+    claim: ClaimParking,
+  ) {
+    this.parking = claim(() => this.pump());
+  }
 
   listen(events: LinkEvents): void {
     this.events = events;
@@ -108,23 +132,33 @@ class HttpExchangeLink implements Link {
 
   private pump(): void {
     if (this.events === undefined || this.isEnding) return;
-    const mustPoll = this.requests.length === 0 && this.lastNumber > 0;
-    if (mustPoll || (this.queue.length > 0 && this.requests.length < REQUESTS_MAX)) this.post();
+    const { requests, parking } = this;
+    if (this.queue.length > 0) return requests.length < REQUESTS_MAX ? this.post() : undefined;
+    if (this.lastNumber === 0) return;
+    // The place was taken back: a request that does not wait ends the answer that does.
+    const mustLeave = requests.length === 1 && requests[0]?.isParked && !parking.isGranted;
+    if (mustLeave || (requests.length === 0 && parking.isGranted)) return this.post();
+    if (requests.length === 0) this.pauseTimer ??= setTimeout(() => this.post(), this.pauseMs);
   }
 
   private post(): void {
+    const { isGranted } = this.parking;
+    clearTimeout(this.pauseTimer);
+    this.pauseTimer = undefined;
+    this.pauseMs = this.queue.length > 0 ? PAUSE_MS : Math.min(PAUSE_MS_MAX, 2 * this.pauseMs);
     this.lastNumber += 1;
     const head = encodeFrame({
       type: "exchange",
       ...this.identity,
       number: this.lastNumber,
       confirmed: this.confirmed,
-      ...this.mode,
+      ...(isGranted ? this.mode : asking),
     });
     const body = joinOctets([head, ...this.takeQueue()]);
     const request = {
       number: this.lastNumber,
       body,
+      isParked: isGranted,
       tries: 0,
       readBytes: 0,
       early: [],
@@ -188,6 +222,7 @@ class HttpExchangeLink implements Link {
   }
 
   private deliver(request: Request, frames: Uint8Array): void {
+    this.pauseMs = PAUSE_MS;
     if (request === this.requests[0]) this.events?.receive(frames);
     else request.early.push(frames.slice());
   }
@@ -206,6 +241,8 @@ class HttpExchangeLink implements Link {
     if (events === undefined) return;
     this.events = undefined;
     this.isEnding = true;
+    this.parking.release();
+    clearTimeout(this.pauseTimer);
     if (end !== "answered") this.abortAll();
     else if (this.requests.length > 0) this.lastTimer = setTimeout(() => this.abortAll(), LAST_REQUEST_MS);
     events.closed(reason, end);

@@ -64,6 +64,19 @@ class HttpAnswer implements ExchangeAnswer {
   write(octets: Uint8Array): void {
     const { response } = this.exchange;
     if (response.writableEnded || response.destroyed) return;
+    this.writeHead();
+    response.write(octets);
+  }
+
+  end(): void {
+    const { response } = this.exchange;
+    if (response.writableEnded || response.destroyed) return;
+    this.writeHead();
+    response.end();
+  }
+
+  private writeHead(): void {
+    const { response } = this.exchange;
     if (!response.headersSent) {
       response.writeHead(200, {
         ...answerHeaders(this.exchange),
@@ -72,10 +85,5 @@ class HttpAnswer implements ExchangeAnswer {
         "x-accel-buffering": "no",
       });
     }
-    response.write(octets);
-  }
-
-  end(): void {
-    this.exchange.response.end();
   }
 }

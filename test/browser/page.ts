@@ -66,6 +66,14 @@ const driver = {
     return (untyped[method] as () => Promise<unknown>)().then(() => undefined, describeError);
   },
   close: () => session.close(),
+  /** How many milliseconds a picture takes. */
+  async loads(source: string): Promise<number> {
+    const startedAt = performance.now();
+    const picture = new Image();
+    picture.src = source;
+    await picture.decode();
+    return performance.now() - startedAt;
+  },
   platform: () => ({
     isSecure: isSecureContext,
     hasSubtle: crypto.subtle !== undefined,

@@ -110,7 +110,9 @@ class Answer implements ExchangeAnswer {
   }
 
   end(): void {
-    this.response.end();
+    const { response } = this;
+    if (!response.headersSent) response.writeHead(200, { "content-type": "application/octet-stream" });
+    response.end();
   }
 
   refuse(): void {

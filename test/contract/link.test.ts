@@ -7,7 +7,9 @@ import { systemClock } from "../../src/base/clock.js";
 import { decodeFrames, encodeFrame } from "../../src/frame/frame.js";
 import type { Link, LinkEvents } from "../../src/frame/link.js";
 import { type ExchangeMode, openHttpExchangeLink, polling, streaming } from "../../src/link/http-exchange.js";
+import { AcceptedExchangeLink } from "../../src/link/http-exchange-server.js";
 import { openHttpPostLink } from "../../src/link/http-post.js";
+import { alwaysGranted, type ClaimParking } from "../../src/link/parking.js";
 import { openWebSocketLink } from "../../src/link/websocket.js";
 import { acceptWebSocket } from "../../src/link/websocket-server.js";
 import { AccessLink } from "../../src/server/access-link.js";
@@ -92,23 +94,42 @@ const memory: LinkKindUnderTest = {
 
 const identity = () => ({ link: crypto.getRandomValues(new Uint8Array(16)), key: new Uint8Array(32).fill(1) });
 
-async function openExchange(mode: ExchangeMode, faults: ExchangeFaults, near: LinkEvents, far: LinkEvents) {
+async function openExchange(
+  mode: ExchangeMode,
+  faults: ExchangeFaults,
+  near: LinkEvents,
+  far: LinkEvents,
+  claim = alwaysGranted,
+) {
   const server = new ExchangeServer(far, faults);
   const href = await server.listen();
   onTestFinished(() => server.cut());
-  const link = openHttpExchangeLink(href, identity(), mode);
+  const link = openHttpExchangeLink(href, identity(), mode, claim);
   link.listen(near);
   return { near: link, far: server.far, server, cut: () => server.cut() };
 }
 
-function exchange(name: string, mode: ExchangeMode, faults: ExchangeFaults): LinkKindUnderTest {
+function exchange(name: string, mode: ExchangeMode, faults: ExchangeFaults, claim?: ClaimParking): LinkKindUnderTest {
   return {
     name: `http-exchange, ${name}`,
     // A server learns only from requests that do not come any more.
     farLearns: false,
-    make: (near, far) => openExchange(mode, faults, near, far),
+    make: (near, far) => openExchange(mode, faults, near, far, claim),
   };
 }
+
+/** Other tabs keep answers waiting. */
+const neverGranted: ClaimParking = () => ({ isGranted: false, release() {} });
+
+/** Other tabs come and go. */
+const nowAndThen: ClaimParking = (changed) => {
+  const timer = setInterval(() => {
+    claim.isGranted = !claim.isGranted;
+    changed();
+  }, 30);
+  const claim = { isGranted: false, release: () => clearInterval(timer) };
+  return claim;
+};
 
 /** Seldom enough that no request meets three of them in a row: after three tries a link is dead, as it should be. */
 const faults: ExchangeFaults = { lateEach: 3, twiceEach: 11, lostEach: 7 };
@@ -118,6 +139,11 @@ linkContract(post);
 linkContract(memory);
 linkContract(exchange("streaming", streaming, noFaults));
 linkContract(exchange("polling", polling, noFaults));
+linkContract(exchange("without a parked answer", streaming, noFaults, neverGranted));
+linkContract(exchange("with a place that comes and goes", streaming, noFaults, nowAndThen));
+linkContract(
+  exchange("a place that comes and goes, requests late and twice, answers lost", polling, faults, nowAndThen),
+);
 linkContract(exchange("streaming, requests late and twice, answers lost", streaming, faults));
 linkContract(exchange("polling, requests late and twice, answers lost", polling, faults));
 
@@ -135,6 +161,23 @@ describe("http-exchange", () => {
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(pair.server.requests).toBeLessThanOrEqual(3);
     pair.near.close("the test is over");
+  });
+
+  test("of a request that comes early and twice, the older copy's answer ends: whoever waits for it asks again", () => {
+    const accepted = new AcceptedExchangeLink(systemClock, identity().link, () => {});
+    accepted.listen(new Recorder());
+    const head = (number: number) =>
+      ({ type: "exchange", ...identity(), number, confirmed: 0, parkMs: 0, holdMs: 0 }) as const;
+    const said: string[] = [];
+    const answer = (name: string) => ({ queuedBytes: 0, write: () => {}, end: () => said.push(name) });
+    expect(accepted.request(head(2), new Uint8Array(0), answer("older"))).toBe(true);
+    expect(accepted.request(head(2), new Uint8Array(0), answer("newer"))).toBe(true);
+    expect(said).toEqual(["older"]);
+    expect(accepted.request(head(3), new Uint8Array(0), answer("third"))).toBe(true);
+    expect(accepted.request(head(3), new Uint8Array(0), answer("third again"))).toBe(true);
+    expect(accepted.request(head(4), new Uint8Array(0), answer("fourth"))).toBe(false);
+    expect(accepted.request(head(1), new Uint8Array(0), answer("first"))).toBe(true);
+    accepted.close("the test is over");
   });
 });
 

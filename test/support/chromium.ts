@@ -76,16 +76,20 @@ export interface Pages {
   readonly asked: string[];
 }
 
-/** An HTTP server that serves the page at every path, on a free port, until the end of the test. */
+/** An HTTP server that serves the page at every path, and a picture at each that ends in .svg, on a free port, until the end of the test. */
 export async function startPages(host = "127.0.0.1"): Promise<Pages> {
   const asked: string[] = [];
   const code = await pageScript();
   const html = '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>';
+  const kinds: Record<string, [string, string]> = {
+    js: ["text/javascript", code],
+    svg: ["image/svg+xml", '<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>'],
+  };
   const server = createServer((request, response) => {
     asked.push(request.url ?? "");
-    const isScript = request.url === "/page.js";
-    response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
-    response.end(isScript ? code : html);
+    const [type, body] = kinds[request.url?.split(".")[1] ?? ""] ?? ["text/html", html];
+    response.setHeader("content-type", type);
+    response.end(body);
   });
   server.listen(0, host);
   await once(server, "listening");

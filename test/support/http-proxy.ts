@@ -13,16 +13,20 @@ export interface ProxyHabits {
 /** A running proxy. */
 export interface HttpProxy extends AsyncDisposable {
   readonly port: number;
+  /** The paths that were asked for, in order. */
+  readonly asked: string[];
   /** Breaks every connection. */
   cut(): void;
 }
 
-/** Starts a proxy in front of `port`. */
-export async function startHttpProxy(port: number, habits: ProxyHabits): Promise<HttpProxy> {
+/** Starts a proxy in front of `port`; both are at `host`. */
+export async function startHttpProxy(port: number, habits: ProxyHabits, host = "127.0.0.1"): Promise<HttpProxy> {
+  const asked: string[] = [];
   const sockets = new Set<Socket>();
   const server: Server = createServer((incoming, outgoing) => {
     const { method, url, headers } = incoming;
-    const onward = request({ host: "127.0.0.1", port, method, path: url, headers }, (answer) => {
+    asked.push(url ?? "");
+    const onward = request({ host, port, method, path: url, headers }, (answer) => {
       const parts: Buffer[] = [];
       const head = () => outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers });
       if (habits.answers === "streamed") head().flushHeaders();
@@ -46,12 +50,13 @@ export async function startHttpProxy(port: number, habits: ProxyHabits): Promise
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
   });
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  await new Promise<void>((listening) => server.listen(0, host, listening));
   const cut = () => {
     for (const socket of sockets) socket.destroy();
   };
   return {
     port: (server.address() as AddressInfo).port,
+    asked,
     cut,
     async [Symbol.asyncDispose]() {
       const closed = new Promise((done) => server.close(done));
