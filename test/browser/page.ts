@@ -48,6 +48,8 @@ const driver = {
     closedMessage: closed?.message,
   }),
   take: (n: number): Promise<number> => session.remote.take(n),
+  /** A call that waits for at most `timeoutMs`: its number, or how it fails. */
+  takeWithin: (n: number, timeoutMs: number) => session.with({ timeoutMs }).remote.take(n).then(null, describeError),
   run: (load: Load) => end.run(session, load),
   lend: () => end.lend(session),
   runCallback: (load: Load) => session.remote.runCallback(load),

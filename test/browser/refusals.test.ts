@@ -63,3 +63,20 @@ test("a page of HTML at the address, a redirect and an unknown service each say 
   await tab.do("open", server.address.href.replace("WAO", "OTHER"));
   await expect.poll(async () => (await tab.do("report")).closedCode).toBe("session_unknown");
 });
+
+test("a page cannot know a dead server: calls with a time limit settle, and the session outlives the refusals", async (context) => {
+  const { origin } = await startPages();
+  const server = await start([origin]);
+  const proxy = await startProxy(server.address.port);
+  const tab = await openTab(context, origin);
+  await tab.do("open", `http://127.0.0.1:${proxy.port}/WAO`);
+  await tab.do("take", 1);
+  await expect.poll(async () => (await tab.do("report")).link).toBe("websocket");
+  await proxy.refuse();
+  await expect.poll(async () => (await tab.do("report")).state, { timeout: 2_000 }).toBe("interrupted");
+  // Longer than a program in Node would wait before it believes that the server is gone.
+  expect(await tab.do("takeWithin", 2, 4_500)).toMatchObject({ kind: "DuowireError", code: "deadline_exceeded" });
+  expect((await tab.do("report")).state).toBe("interrupted");
+  await proxy.listen();
+  expect(await tab.do("take", 3)).toBe(3);
+});
