@@ -24,6 +24,7 @@ import {
 } from "./messages.js";
 import { type Method, type MethodTable, methodsOf } from "./method-table.js";
 import type { References } from "./references.js";
+import { asThrown } from "./remote-error.js";
 
 /** One peer's answers to the other. */
 export class IncomingCalls {
@@ -257,7 +258,7 @@ export class IncomingCalls {
 
   private threw(call: IncomingCall, error: unknown): void {
     if (!call.stopped && !this.context.ended) this.context.events.serviceError?.(call.method, error);
-    this.answer(call, FAILURE, error);
+    this.answer(call, FAILURE, asThrown(error));
   }
 
   private answer(call: IncomingCall, type: number, value: unknown): void {
