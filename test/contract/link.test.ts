@@ -16,6 +16,7 @@ import { AccessLink } from "../../src/server/access-link.js";
 import type { Exchange } from "../../src/server/exchange.js";
 import { MemoryLink } from "../../src/testing/memory-link.js";
 import { startProxy, unusedPort } from "../support/faulty-proxy.js";
+import { WildProxy } from "../support/wild-proxy.js";
 import { type ExchangeFaults, ExchangeServer, noFaults } from "./exchange-server.js";
 import { type LinkKindUnderTest, linkContract, numbered, Recorder, upTo } from "./link.js";
 
@@ -118,6 +119,27 @@ function exchange(name: string, mode: ExchangeMode, faults: ExchangeFaults, clai
   };
 }
 
+/** Requests on connections of their own, which overtake each other, come twice, and whose answers break off. */
+function wild(mode: ExchangeMode): LinkKindUnderTest {
+  return {
+    name: `http-exchange through a proxy that reorders, copies and breaks, holdMs ${mode.holdMs}`,
+    farLearns: false,
+    async make(nearEvents, farEvents) {
+      const server = new ExchangeServer(farEvents, noFaults);
+      const { port } = new URL(await server.listen());
+      const proxy = await WildProxy.start(Number(port));
+      const cut = () => {
+        proxy.close();
+        server.cut();
+      };
+      onTestFinished(cut);
+      const near = openHttpExchangeLink(`http://127.0.0.1:${proxy.port}/WAO.1`, identity(), mode);
+      near.listen(nearEvents);
+      return { near, far: server.far, cut };
+    },
+  };
+}
+
 /** Other tabs keep answers waiting. */
 const neverGranted: ClaimParking = () => ({ isGranted: false, release() {} });
 
@@ -144,6 +166,8 @@ linkContract(exchange("with a place that comes and goes", streaming, noFaults, n
 linkContract(
   exchange("a place that comes and goes, requests late and twice, answers lost", polling, faults, nowAndThen),
 );
+linkContract(wild(streaming));
+linkContract(wild(polling));
 linkContract(exchange("streaming, requests late and twice, answers lost", streaming, faults));
 linkContract(exchange("polling, requests late and twice, answers lost", polling, faults));
 

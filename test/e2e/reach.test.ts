@@ -1,8 +1,9 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { connect } from "../../src/client/index.js";
 import { Service } from "../../src/index.js";
 import { serve } from "../../src/server/index.js";
 import { type ProxyHabits, startHttpProxy } from "../support/http-proxy.js";
+import { WildProxy } from "../support/wild-proxy.js";
 
 interface CounterClient {
   seen(number: number): number;
@@ -79,3 +80,24 @@ test.each(habits)(
   },
   40_000,
 );
+
+test("each access is one, and nothing is lost or doubled, where requests come late, twice or lose their answers", async () => {
+  await using server = await serve({ address: "http://127.0.0.1:0/WAO", service: Counter });
+  const proxy = await WildProxy.start(Number(server.address.port));
+  onTestFinished(() => proxy.close());
+  const sessions = Array.from({ length: 10 }, () => {
+    const seen: number[] = [];
+    const expose = { seen: (number: number) => seen.push(number) };
+    return { seen, session: connect<Counter>(`http://127.0.0.1:${proxy.port}/WAO`, { expose }) };
+  });
+  await Promise.all(
+    sessions.map(async ({ session, seen }) => {
+      const pushed = session.remote.push(20);
+      for (let number = 1; number <= 40; number++) expect(await session.remote.next(number)).toBe(number);
+      expect([await pushed, seen]).toEqual([20, Array.from({ length: 20 }, (_, index) => index + 1)]);
+    }),
+  );
+  expect(server.sessions.size).toBe(sessions.length);
+  for (const count of Object.values(proxy.counts)) expect(count).toBeGreaterThan(20);
+  await Promise.all(sessions.map(({ session }) => session.close()));
+}, 40_000);
