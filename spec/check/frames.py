@@ -18,9 +18,11 @@ OPTIONAL_TYPES_FROM = 0x80
 
 ACCESS, ATTACH, WELCOME, REFUSED, CLOSE, CLOSED = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
 BATCH, FRAGMENT, ACK, PING, PONG, EXCHANGE = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15
+GOAWAY = 0x80
 NAMES = {
     ACCESS: "access", ATTACH: "attach", WELCOME: "welcome", REFUSED: "refused", CLOSE: "close", CLOSED: "closed",
     BATCH: "batch", FRAGMENT: "fragment", ACK: "ack", PING: "ping", PONG: "pong", EXCHANGE: "exchange",
+    GOAWAY: "goaway",
 }  # fmt: skip
 TYPES = {name: octet for octet, name in NAMES.items()}
 
@@ -275,6 +277,7 @@ FIELDS: dict[int, dict[str, tuple[Check, bool]]] = {
     },
     REFUSED: {"code": (_text, False), "message": (_reason, False), "retryAfterMs": (_count, True)},
     CLOSE: {"code": (_text, False), "message": (_reason, False), "last": (_count, False)},
+    GOAWAY: {"code": (_text, False), "message": (_reason, False), "endsInMs": (_count, False)},
     EXCHANGE: {
         "link": (_NONCE, False), "key": (_KEY, True), "number": (_at_least_one, False),
         "confirmed": (_count, False), "parkMs": (_count, False), "holdMs": (_count, False),

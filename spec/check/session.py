@@ -235,6 +235,8 @@ class Session:
         if frame.type == frames.CLOSED and self.closing:
             self.closed = "closed"
             return b""
+        if frame.type == frames.GOAWAY and self.welcome is not None:
+            return b""
         raise ProtocolError(f"{frames.NAMES[frame.type]} inside a session")
 
     def _receive_welcome(self, welcome: Control) -> None:

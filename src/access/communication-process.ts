@@ -35,6 +35,26 @@ export interface Access {
   readonly principal?: string;
 }
 
+/** How much a communication process has under way. */
+export interface ProcessFigures {
+  /** Calls of the client that have not been answered. */
+  readonly callsRunning: number;
+  /** Calls to the client that wait for their answer. */
+  readonly callsOpen: number;
+  /** Octets to the client that wait, or were sent and are not acknowledged. */
+  readonly queuedBytes: number;
+}
+
+/** Where a communication process runs. */
+export interface ProcessPlace {
+  /** In the server's own process, in a worker thread of it, or in an operating-system process. */
+  readonly kind: "inline" | "thread" | "process";
+  /** The identification that the system's tools show: a pid, or the thread's number. */
+  readonly number?: number;
+  /** The memory of that thread (its heap) or process (resident), as last heard of; shared by all that run in it. */
+  readonly memoryBytes?: number;
+}
+
 /** A communication process, live or ended. */
 export interface CommunicationProcess {
   readonly access: Access;
@@ -56,6 +76,16 @@ export interface CommunicationProcess {
   admits(admission: string): boolean;
   /** Hypertext: plain HTTP below the process's address. The caller has let the request in (D26). */
   fetch(request: Request): Promise<Response>;
+  /** What is under way, as last heard of; undefined where the host does not know. */
+  readonly figures?: ProcessFigures | undefined;
+  /** Undefined where the host does not tell. */
+  readonly place?: ProcessPlace | undefined;
+  /**
+   * The server is about to stop: tells the client, and ends the process with `reason` as soon as no call is open or
+   * queued on either side. `withinMs`: after that the server ends it itself. A host without it has its processes go on
+   * until then.
+   */
+  drain?(reason: DuowireError, withinMs: number): void;
   /** Ends the process: its client is told the reason, its service is disposed of. Does nothing the second time. */
   end(reason: DuowireError): void;
   /** Settles when the process has ended, with the reason; never rejects. */

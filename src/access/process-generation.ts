@@ -130,6 +130,12 @@ export class ProcessList {
     return entry;
   }
 
+  /** How long ago the process with this identification was made; 0 when it is being made, or is not here. */
+  ageMs(id: string): number {
+    const entry = this.#entries.get(id);
+    return entry?.process === undefined ? 0 : this.#options.now() - entry.readyMs;
+  }
+
   /** Ends the process with this identification; false when there is none. */
   end(id: string, reason: DuowireError): boolean {
     const entry = this.#entries.get(id);

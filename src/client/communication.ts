@@ -6,7 +6,7 @@
 import type { CancelTimer, Clock, RandomOctets } from "../base/clock.js";
 import { DuowireError } from "../base/errors.js";
 import { type Application, Driver } from "../driver/driver.js";
-import type { RefusedFrame, WelcomeFrame } from "../frame/control.js";
+import type { GoAwayFrame, RefusedFrame, WelcomeFrame } from "../frame/control.js";
 import type { AnnouncedLimits } from "../frame/limits.js";
 import type { Link } from "../frame/link.js";
 import type { Outgoing } from "../session/outgoing.js";
@@ -50,6 +50,8 @@ export interface CommunicationEvents {
   state(state: SessionState, reason: DuowireError | undefined): void;
   /** Another link carries the session now. */
   link(link: Link): void;
+  /** The server will end the session soon. */
+  goingAway(goAway: GoAwayFrame): void;
   /** A bug of ours was caught. */
   bug(error: unknown): void;
 }
@@ -90,6 +92,7 @@ export class Communication {
         state: (state, reason) => this.stateChanged(state, reason),
         welcomed: (welcome, link) => this.welcomed(welcome, link),
         refused: (refusal) => this.refused(refusal),
+        goingAway: (goAway) => events.goingAway(goAway),
         suspect: () => this.second?.ensure(),
         bug: (error) => events.bug(error),
       },

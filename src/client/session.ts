@@ -2,7 +2,7 @@
 import type { ConnectionAddress } from "../access/connection-address.js";
 import { type Clock, platformRandom, type RandomOctets, systemClock } from "../base/clock.js";
 import { deferred } from "../base/deferred.js";
-import { DuowireError } from "../base/errors.js";
+import { DuowireError, isErrorCode } from "../base/errors.js";
 import { typedEventTarget } from "../base/events.js";
 import { type AnnouncedLimits, defaultLimits } from "../frame/limits.js";
 import type { Link, LinkKind } from "../frame/link.js";
@@ -37,6 +37,11 @@ export interface SessionEvents {
   call_failed: { readonly method: string; readonly error: unknown };
   /** Something that this client exposes threw; the server was told, without the stack. */
   service_error: { readonly method: string; readonly error: unknown };
+  /**
+   * The server is about to stop: it ends this session with `reason` once no call is open, and in `endsInMs` at the
+   * latest. Comes once. Begin nothing that takes longer.
+   */
+  server_closing: { readonly reason: DuowireError; readonly endsInMs: number };
   /** Four fifths of the functions and objects that the server takes are lent to it. */
   references_high: { readonly lent: number; readonly referencesMax: number };
 }
@@ -94,6 +99,7 @@ export class ClientSession<Service extends object> extends typedEventTarget<Sess
   #address: ConnectionAddress;
   #state: ClientState = "connecting";
   #link: Link | undefined;
+  #isWarned = false;
 
   /** For `connect`. Throws `bad_address`, `invalid_argument`. */
   constructor(address: ConnectionAddress, options: ConnectOptions, parts: SessionParts) {
@@ -134,6 +140,12 @@ export class ClientSession<Service extends object> extends typedEventTarget<Sess
           this.#link = link;
           // Not `this.link`: the state follows, and until then it is that of the time without a link.
           this.#tell("link", this.#infoOf(link));
+        },
+        goingAway: ({ code, message, endsInMs }) => {
+          if (this.#isWarned) return;
+          this.#isWarned = true;
+          const known = isErrorCode(code) ? code : "closed";
+          this.#tell("server_closing", { reason: new DuowireError(known, message, { side: "remote" }), endsInMs });
         },
         bug: (error) => this.#fail(error),
       },

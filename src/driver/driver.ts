@@ -6,7 +6,7 @@
 import type { CancelTimer, Clock } from "../base/clock.js";
 import { DuowireError, protocolError } from "../base/errors.js";
 import { joinOctets, MalformedOctets } from "../base/octets.js";
-import type { AccessFrame, AttachFrame, RefusedFrame, WelcomeFrame } from "../frame/control.js";
+import type { AccessFrame, AttachFrame, GoAwayFrame, RefusedFrame, WelcomeFrame } from "../frame/control.js";
 import { decodeFrames } from "../frame/frame.js";
 import { AHEAD_BYTES_MAX, type AnnouncedLimits } from "../frame/limits.js";
 import type { Link } from "../frame/link.js";
@@ -41,6 +41,10 @@ export interface DriverEvents {
   welcomed?(welcome: WelcomeFrame, link: Link): void;
   /** Client: an attach was refused; the link is of no more use. */
   refused?(refusal: RefusedFrame, link: Link): void;
+  /** Client: the server will end the session soon. */
+  goingAway?(goAway: GoAwayFrame): void;
+  /** A turn has ended: whatever came has been dealt with, and what was queued has left as far as it may. */
+  turnEnded?(): void;
   /** Client: the attached link does not answer; look for another path. */
   suspect?(): void;
   /** A bug of ours was caught: the session has been ended, its process should be. */
@@ -169,6 +173,7 @@ export class Driver {
     this.session.flush(now);
     this.drain();
     this.setTimer();
+    this.events.turnEnded?.();
   }
 
   private drain(): void {
@@ -205,6 +210,8 @@ export class Driver {
         this.dropLink(output.link, output.refusal.code);
         return this.events.refused?.(output.refusal, link);
       }
+      case "goaway":
+        return this.events.goingAway?.(output.goAway);
       case "suspect":
         return this.events.suspect?.();
     }

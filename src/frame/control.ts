@@ -76,6 +76,14 @@ export interface CloseFrame {
   readonly last: number;
 }
 
+/** The server will end the session in good order, once nothing is under way or `endsInMs` are over. */
+export interface GoAwayFrame {
+  readonly type: "goaway";
+  readonly code: string;
+  readonly message: string;
+  readonly endsInMs: number;
+}
+
 /** The head of each request of an http-exchange link, and both the head and the end of each answer (D10). */
 export interface ExchangeFrame {
   readonly type: "exchange";
@@ -94,7 +102,14 @@ export interface ExchangeFrame {
 }
 
 /** A frame whose payload is a map. */
-export type ControlFrame = AccessFrame | AttachFrame | WelcomeFrame | RefusedFrame | CloseFrame | ExchangeFrame;
+export type ControlFrame =
+  | AccessFrame
+  | AttachFrame
+  | WelcomeFrame
+  | RefusedFrame
+  | CloseFrame
+  | GoAwayFrame
+  | ExchangeFrame;
 
 const TEXT_CHARACTERS_MAX = 256;
 const KEY_BYTES = 32;
@@ -171,6 +186,7 @@ const fieldsOf: Record<ControlFrame["type"], Record<string, Field>> = {
   },
   refused: { code: must(text), message: must(reason), retryAfterMs: may(count) },
   close: { code: must(text), message: must(reason), last: must(count) },
+  goaway: { code: must(text), message: must(reason), endsInMs: must(count) },
   exchange: {
     link: must(octetsOf(NONCE_BYTES)),
     key: may(octetsOf(KEY_BYTES)),

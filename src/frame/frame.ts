@@ -30,6 +30,7 @@ export const frameTypes = {
   ping: 0x13,
   pong: 0x14,
   exchange: 0x15,
+  goaway: 0x80,
 } as const;
 
 /** A numbered batch of whole messages. */

@@ -49,6 +49,8 @@ export interface ReceptionEvents {
   state(state: ProcessState): void;
   /** The process's conversation is over, for good. */
   ended(reason: DuowireError): void;
+  /** A turn of the conversation has ended. */
+  turnEnded(): void;
   /** A bug of ours was caught. */
   bug(error: unknown): void;
 }
@@ -72,6 +74,8 @@ export class Reception {
   /** The attach number that the newest admission token was made for. */
   private lastAttach = 0;
   private reason: DuowireError | undefined;
+  /** The end that the client has been warned of, and when it comes at the latest. */
+  private goingAway: { readonly reason: DuowireError; readonly endsAt: number } | undefined;
 
   constructor(private readonly options: ReceptionOptions) {
     this.driver = this.converse();
@@ -115,6 +119,12 @@ export class Reception {
     return number !== undefined && number >= this.lastAttach - ADMISSIONS_KEPT && number <= this.lastAttach;
   }
 
+  /** Warns the client, now and on each later link, that the conversation will be ended. */
+  goAway(reason: DuowireError, withinMs: number): void {
+    this.goingAway = { reason, endsAt: this.options.clock.monotonicMs() + withinMs };
+    this.sayGoAway();
+  }
+
   /** Ends the conversation in good order: the client is told. */
   end(reason: DuowireError): void {
     // Where no client was heard of yet, nobody can be told, and nobody will confirm.
@@ -142,9 +152,17 @@ export class Reception {
     if (this.driver.session.attachedLink === number) {
       this.incarnation = attach.incarnation;
       if (attach.type === "attach") this.wasAttached = true;
+      this.sayGoAway();
     }
     this.options.events.state(this.state);
     return { driver: this.driver, number };
+  }
+
+  private sayGoAway(): void {
+    if (this.goingAway === undefined) return;
+    const { reason, endsAt } = this.goingAway;
+    const endsInMs = Math.max(0, Math.ceil(endsAt - this.options.clock.monotonicMs()));
+    this.driver.link?.send(encodeFrame({ type: "goaway", code: reason.code, message: reason.message, endsInMs }));
   }
 
   private refusalOf(attach: AttachFrame | AccessFrame): DuowireError | undefined {
@@ -196,6 +214,7 @@ export class Reception {
           events.state("closed");
           events.ended(this.reason);
         },
+        turnEnded: () => driver === this.driver && events.turnEnded(),
         bug: (error) => events.bug(error),
       },
     });

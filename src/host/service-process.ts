@@ -2,7 +2,13 @@
  * A communication process as such: a service, its conversation with the client, and its life from the access to the
  * end (D20). It is the same in every host; the host decides where it runs.
  */
-import type { Access, CommunicationProcess, ProcessGrounds, ProcessState } from "../access/communication-process.js";
+import type {
+  Access,
+  CommunicationProcess,
+  ProcessFigures,
+  ProcessGrounds,
+  ProcessState,
+} from "../access/communication-process.js";
 import { type Deferred, deferred } from "../base/deferred.js";
 import { DuowireError } from "../base/errors.js";
 import type { AccessFrame } from "../frame/control.js";
@@ -38,6 +44,9 @@ export class ServiceProcess implements CommunicationProcess {
   private peer!: RpcPeer;
   private service: Service<unknown> | undefined;
   private lastState: ProcessState = "waiting";
+  /** Why the process ends once nothing is under way. */
+  private drainReason: DuowireError | undefined;
+  readonly place = { kind: "inline" } as const;
 
   constructor(
     readonly access: Access,
@@ -52,6 +61,7 @@ export class ServiceProcess implements CommunicationProcess {
       events: {
         state: (state) => this.stateChanged(state),
         ended: (reason) => void this.finish(reason),
+        turnEnded: () => this.endIfDrained(),
         bug: (error) => this.failed(error),
       },
     });
@@ -116,7 +126,30 @@ export class ServiceProcess implements CommunicationProcess {
     }
   }
 
+  get figures(): ProcessFigures {
+    const { openCount, runningCount } = this.peer.figures;
+    const { outgoing, figures } = this.reception.conversation.session;
+    const queuedBytes = outgoing.queuedBytes + figures.unackedBytes;
+    return { callsOpen: openCount, callsRunning: runningCount, queuedBytes };
+  }
+
+  drain(reason: DuowireError, withinMs: number): void {
+    if (this.drainReason !== undefined || this.state === "closing" || this.state === "closed") return;
+    this.drainReason = reason;
+    this.endIfDrained();
+    if (this.drainReason !== undefined) this.reception.goAway(reason, withinMs);
+  }
+
   end(reason: DuowireError): void {
+    this.reception.end(reason);
+  }
+
+  private endIfDrained(): void {
+    const reason = this.drainReason;
+    if (reason === undefined) return;
+    const { callsOpen, callsRunning, queuedBytes } = this.figures;
+    if (callsOpen > 0 || callsRunning > 0 || queuedBytes > 0) return;
+    this.drainReason = undefined;
     this.reception.end(reason);
   }
 

@@ -61,6 +61,8 @@ export class ServerCore {
   closing = false;
   /** The http-exchange links that live, by session and link. */
   readonly exchangeLinks = new Map<string, AcceptedExchangeLink>();
+  /** Set when the server drains: when that ends, on the monotonic clock. */
+  #drainsUntilMs: number | undefined;
   /** Called when the live list becomes empty. */
   emptied: () => void = () => undefined;
   readonly #principals = new Counts();
@@ -136,6 +138,12 @@ export class ServerCore {
     await Promise.all([...this.#hosts.values()].map((host) => host.close?.()));
   }
 
+  /** Has every process end as soon as nothing is under way in it, those being made included. */
+  drain(withinMs: number): void {
+    this.#drainsUntilMs = this.settings.clock.monotonicMs() + withinMs;
+    for (const process of this.processes) this.#drain(process);
+  }
+
   /** Stops the timer; for the end of the server. */
   stop(): void {
     this.#cancelSweep?.();
@@ -169,7 +177,13 @@ export class ServerCore {
 
   #generated(process: CommunicationProcess): void {
     this.observer.generated(process);
+    this.#drain(process);
     if (this.#cancelSweep === undefined) this.#planSweep();
+  }
+
+  #drain(process: CommunicationProcess): void {
+    if (this.#drainsUntilMs === undefined) return;
+    process.drain?.(new DuowireError("server_closed"), this.#drainsUntilMs - this.settings.clock.monotonicMs());
   }
 
   #ended(process: CommunicationProcess, reason: DuowireError): void {

@@ -7,7 +7,14 @@ import type { ServerOptions } from "./settings.js";
 
 export { type AddressGenerator, type IdOwner, randomIds, sequentialIds } from "../access/address-generation.js";
 export type { CarrierEndCause, CarrierReport } from "../access/carrier-report.js";
-export type { Access, CommunicationProcess, ProcessGrounds, ProcessHost } from "../access/communication-process.js";
+export type {
+  Access,
+  CommunicationProcess,
+  ProcessFigures,
+  ProcessGrounds,
+  ProcessHost,
+  ProcessPlace,
+} from "../access/communication-process.js";
 export type { ConnectionAddress } from "../access/connection-address.js";
 export { DuowireError, type ErrorCode } from "../base/errors.js";
 export type { Group, GroupEvents } from "./group.js";

@@ -47,7 +47,11 @@ export interface FailedCall<Service extends object = object> {
 
 /** What `close` takes. */
 export interface CloseOptions {
-  /** How long sessions may go on until they are ended with `server_closed`; new accesses are refused at once. 0 ms. */
+  /**
+   * How long calls that are under way may go on; new accesses are refused at once (503 with Retry-After). A session
+   * with no call open or queued on either side ends at once, with `server_closed`; the others when they are done, or
+   * when this time is over. Their clients are told by the event `server_closing`. 0 ms.
+   */
   readonly drainMs?: number;
 }
 
@@ -141,10 +145,10 @@ export class Server<Service extends object = object> extends typedEventTarget<Se
   }
 
   /**
-   * Takes no new access from now on, lets sessions go on (and come back) for `drainMs`, then ends them all with
-   * `server_closed`. Settles within `drainMs` and one second (two where threads or processes have to end), never
-   * rejects; a second call waits for the first. Closes the HTTP server if `serve` made it; one that it is attached to
-   * goes on without it.
+   * Takes no new access from now on, lets sessions with calls under way go on (and come back) for `drainMs`, ends each
+   * with `server_closed` when it is done, and the rest then. Settles within `drainMs` and one second (two where threads
+   * or processes have to end), never rejects; a second call waits for the first. Closes the HTTP server if `serve` made
+   * it; one that it is attached to goes on without it.
    */
   close({ drainMs = 0 }: CloseOptions = {}): Promise<void> {
     this.#closed ??= this.#close(drainMs);
@@ -163,7 +167,10 @@ export class Server<Service extends object = object> extends typedEventTarget<Se
       core.emptied = resolve;
       if (core.processes.size === 0) resolve();
     });
-    if (drainMs > 0) await this.#within(drainMs, emptied);
+    if (drainMs > 0) {
+      core.drain(drainMs);
+      await this.#within(drainMs, emptied);
+    }
     const ended = core.processes.endAll(new DuowireError("server_closed"));
     const stopped = this.#core.settings.ownsServer ? ended.then(() => this.#stopListening()) : ended;
     await this.#within(END_MS_MAX, stopped);

@@ -1,5 +1,10 @@
 /** The live list of a server's sessions, as the program around it sees them (D25). */
-import type { CommunicationProcess, ProcessState } from "../access/communication-process.js";
+import type {
+  CommunicationProcess,
+  ProcessFigures,
+  ProcessPlace,
+  ProcessState,
+} from "../access/communication-process.js";
 import type { ProcessList } from "../access/process-generation.js";
 import { DuowireError } from "../base/errors.js";
 import type { LinkKind } from "../frame/link.js";
@@ -8,9 +13,11 @@ import type { RemoteClientOf } from "../rpc/types.js";
 /** One live session, seen from outside of its service. Its key is not here: nobody outside needs it. */
 export class ServerSession<Service extends object = object> {
   readonly #process: CommunicationProcess;
+  readonly #list: ProcessList;
 
-  constructor(process: CommunicationProcess) {
+  constructor(process: CommunicationProcess, list: ProcessList) {
     this.#process = process;
+    this.#list = list;
   }
 
   /** The identification in its address, such as `WAO.n1.k3J9…`. */
@@ -51,6 +58,21 @@ export class ServerSession<Service extends object = object> {
   /** Where its access came from. */
   get remoteAddress(): string {
     return this.#process.access.remoteAddress;
+  }
+
+  /** How long ago it was made, in milliseconds. */
+  get ageMs(): number {
+    return this.#list.ageMs(this.id);
+  }
+
+  /** Calls and octets under way, as last heard of; undefined where its host does not know. */
+  get figures(): ProcessFigures | undefined {
+    return this.#process.figures;
+  }
+
+  /** Where its process runs: the kind of host, its pid or thread, its memory; undefined where that is not told. */
+  get place(): ProcessPlace | undefined {
+    return this.#process.place;
   }
 
   /** Settles with the reason when it has ended; never rejects. */
@@ -103,7 +125,7 @@ export class SessionList<Service extends object = object> {
   of(process: CommunicationProcess): ServerSession<Service> {
     const known = this.#sessions.get(process);
     if (known !== undefined) return known;
-    const session = new ServerSession<Service>(process);
+    const session = new ServerSession<Service>(process, this.#processes);
     this.#sessions.set(process, session);
     return session;
   }

@@ -1,8 +1,17 @@
 /** The octets of the frames that begin, go on and end a session. */
 import type { DuowireError } from "../base/errors.js";
-import { encodeFrame } from "../frame/frame.js";
+import { encodeFrame, type Frame } from "../frame/frame.js";
 import { type AnnouncedLimits, WIRE_VERSION } from "../frame/limits.js";
 import type { AttachProof, WelcomeExtras } from "./outputs.js";
+
+/** What may come over a link before the attach on it has been answered. */
+export const EXPECTED_BEFORE_WELCOME: ReadonlySet<Frame["type"]> = new Set([
+  "welcome",
+  "refused",
+  "ping",
+  "pong",
+  "close",
+]);
 
 /** What a side states of itself in ATTACH, ACCESS and WELCOME. */
 export interface Standing {

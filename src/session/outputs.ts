@@ -2,7 +2,7 @@
  * What a session is made with and what it wants done: the vocabulary between the core and its driver.
  */
 import type { DuowireError } from "../base/errors.js";
-import type { RefusedFrame, WelcomeFrame } from "../frame/control.js";
+import type { GoAwayFrame, RefusedFrame, WelcomeFrame } from "../frame/control.js";
 import type { AnnouncedLimits } from "../frame/limits.js";
 import type { SessionState } from "./states.js";
 
@@ -23,6 +23,8 @@ export type SessionOutput =
   | { readonly type: "welcomed"; readonly welcome: WelcomeFrame; readonly link: LinkNumber }
   /** Client: an attach was refused; whether to try again is the owner's matter. */
   | { readonly type: "refused"; readonly refusal: RefusedFrame; readonly link: LinkNumber }
+  /** Client: the server will end the session soon. */
+  | { readonly type: "goaway"; readonly goAway: GoAwayFrame }
   /** This link is of no more use: close it. */
   | { readonly type: "drop"; readonly link: LinkNumber; readonly reason: string }
   /** The state has changed; `reason` says why a session is closed. */

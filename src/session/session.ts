@@ -21,7 +21,7 @@ import {
   WIRE_VERSION,
 } from "../frame/limits.js";
 import { Attachment } from "./attachment.js";
-import { attachFrame, closeFrame, type Standing, welcomeFrame } from "./handshake.js";
+import { attachFrame, closeFrame, EXPECTED_BEFORE_WELCOME, type Standing, welcomeFrame } from "./handshake.js";
 import { Inbox } from "./inbox.js";
 import { Outbox } from "./outbox.js";
 import { Outgoing } from "./outgoing.js";
@@ -263,6 +263,8 @@ export class Session {
         return this.linkClosed(link);
       case "close":
         return this.receiveClose(frame);
+      case "goaway":
+        return void this.outputs.push({ type: "goaway", goAway: frame });
       case "closed":
         return this.apply("close_confirmed");
       default:
@@ -395,5 +397,3 @@ export class Session {
 
 /** The most that a batch's frame has before its messages: head, sequence, clock, and a fragment's two numbers. */
 const HEAD_BYTES = 4 + 4 * 8;
-
-const EXPECTED_BEFORE_WELCOME: ReadonlySet<Frame["type"]> = new Set(["welcome", "refused", "ping", "pong", "close"]);

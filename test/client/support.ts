@@ -71,6 +71,7 @@ export class ClientSetup {
         identified: () => {},
         state: (state) => this.states.push(state),
         link: () => {},
+        goingAway: () => {},
         bug: (error) => {
           throw error;
         },

@@ -121,6 +121,7 @@ const arbitraryFrames: Record<Frame["type"], fc.Arbitrary<Frame>> = {
   ),
   refused: joined("refused", { code: text, message: text }, { retryAfterMs: number }),
   close: joined("close", { code: text, message: text, last: number }, {}),
+  goaway: joined("goaway", { code: text, message: text, endsInMs: number }, {}),
   exchange: joined(
     "exchange",
     { link: fixed(16), number: positive, confirmed: number, parkMs: number, holdMs: number },

@@ -79,7 +79,7 @@ function fuzz(seed: number): void {
 
 /** What a frame is when it is sent again: half a character, where a message was cut, becomes U+FFFD. */
 function sendable(frame: Frame): Frame {
-  if (frame.type !== "close" && frame.type !== "refused") return frame;
+  if (frame.type !== "close" && frame.type !== "refused" && frame.type !== "goaway") return frame;
   return { ...frame, message: new TextDecoder().decode(new TextEncoder().encode(frame.message)) };
 }
 

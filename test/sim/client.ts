@@ -98,6 +98,7 @@ export class SimSession {
           this.party.stateIs(state);
           if (state === "closed") ended(this, reason as DuowireError);
         },
+        goingAway: () => undefined,
         link: () => {},
         bug: (error) => {
           throw error instanceof SimulationFailure

@@ -92,6 +92,7 @@ export class SimProcess implements CommunicationProcess {
           if (state === "open") this.wasAttached = true;
         },
         ended: (reason) => this.end_(reason),
+        turnEnded: () => undefined,
         bug: (error) => {
           throw error instanceof SimulationFailure ? error : new SimulationFailure("bug", String(error));
         },
