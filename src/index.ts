@@ -5,7 +5,6 @@
 export type { CallOutcome, DuowireErrorOptions, ErrorCode, ErrorSide, NextStep } from "./base/errors.js";
 export { DuowireError } from "./base/errors.js";
 export type { Metadata } from "./rpc/call-options.js";
-export { type ErrorClass, registerError } from "./rpc/error-classes.js";
 export type {
   GroupCall,
   GroupClient,
@@ -25,4 +24,4 @@ export type { ServiceSession } from "./rpc/service.js";
 export { Service, Target } from "./rpc/service.js";
 export type { CallOptions } from "./rpc/stub.js";
 export { release } from "./rpc/stub.js";
-export type { Received, Remote, Sent, Stub } from "./rpc/types.js";
+export type { Passed, Pipelined, Received, Remote, ResultOf, Sent, Stub } from "./rpc/types.js";

@@ -37,6 +37,7 @@ class Call:
         self.number = number
         self.pinned = pinned
         self.is_answered = False
+        self.answered: Callable[[], None] = lambda: None
         self.is_cancelled = False
         self.value: object = None
         self.error: Optional[RemoteError] = None
@@ -61,3 +62,5 @@ class Incoming:
         self.deadline_ms: Optional[float] = None
         self.metadata: Optional[dict] = None
         self.later: Optional[Later] = None
+        # The results that its arguments name, and what stands for them.
+        self.named: dict[int, object] = {}

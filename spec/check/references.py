@@ -133,6 +133,11 @@ class References:
         value = self._loan(number).value
         return value if isinstance(value, Lent) else Lent({"": value})  # type: ignore[dict-item]
 
+    def check_lent(self, value: object) -> None:
+        """Refuses what was lent and is not any more."""
+        if not any(loan.value is value and not loan.is_revoked for loan in self._loans.values()):
+            raise Refused("reference_released", "that is not lent any more")
+
     def revoke(self, value: object) -> Optional[int]:
         """Takes something back; the number that REVOKE must name."""
         for loan in self._loans.values():

@@ -9,6 +9,7 @@ from typing import Callable, Optional, Union
 from calls import CODES, Call, Incoming, Later, RemoteError
 from messagepack import CannotBeSent, Encoder, Refused
 from octets import SAFE_MAX, Malformed, Reader
+from pipelining import Results
 from references import Lent, References, Stub
 from values import ErrorValue, ValueDecoder, ValueEncoder
 
@@ -23,6 +24,7 @@ class Peer:
     def __init__(self, root: dict[str, Callable], limits: dict[str, int]) -> None:
         self.out: list[bytes] = []
         self.references = References(max(limits["referencesMax"], EARLY_MAX))
+        self._results = Results(self.references)
         self._root = Lent(root)
         self._limits = limits
         self._calls_max = EARLY_MAX
@@ -33,6 +35,7 @@ class Peer:
         self._next = 1
         self._highest = 0
         self._parked: dict[int, Incoming] = {}
+        self._waiting: dict[int, Incoming] = {}
         self._running: dict[int, Incoming] = {}
         self._cancelled: set[int] = set()
 
@@ -104,10 +107,12 @@ class Peer:
         call = Incoming(_number(reader), _integer(reader), _text(reader))
         if call.number < self._next or call.number in self._parked or not self._is_allowed(call.number):
             raise Malformed(f"call {call.number}, which was there already or is above the window")
-        args = self._value(reader, list, call)
+        if -call.target >= call.number:
+            raise Malformed("the result of a call that does not come before")
+        args = self._value(reader, list, call, self._results.reader(call))
         call.taken = self.references.keep()
         if has_options:
-            options = self._value(reader, dict, call)
+            options = self._value(reader, dict, call, self.references.receive)
             self.references.give_back()
             if options is not None and "d" in options:
                 call.deadline_ms = options["d"]
@@ -121,16 +126,17 @@ class Peer:
         call.args = args or []
         self._parked[call.number] = call
         self._highest = max(self._highest, call.number)
-        if len(self._running) + self._highest - self._next + 1 > max(self._limits["callsInFlightMax"], EARLY_MAX):
+        unanswered = len(self._running) + len(self._waiting)
+        if unanswered + self._highest - self._next + 1 > max(self._limits["callsInFlightMax"], EARLY_MAX):
             raise Malformed("more calls are open than were announced")
 
-    def _value(self, reader: Reader, kind: type, call: Incoming) -> Union[list, dict, None]:
+    def _value(self, reader: Reader, kind: type, call: Incoming, receive: Callable) -> Union[list, dict, None]:
         """The arguments or the options; None when they are refused, which is answered when the call's turn comes."""
         head = reader.octets[reader.offset] if reader.remaining else 0xC1
         if not (head >> 4 == 9 or head >> 1 == 0x6E if kind is list else head >> 4 == 8 or head >> 1 == 0x6F):
             raise Malformed(f"no {kind.__name__} where one belongs")
         try:
-            return ValueDecoder(self.references.receive).decode(reader)  # type: ignore[return-value]
+            return ValueDecoder(receive).decode(reader)  # type: ignore[return-value]
         except Refused as refusal:
             self.references.give_back()
             call.refusal = call.refusal or refusal.code
@@ -154,6 +160,7 @@ class Peer:
             self.references.give_back()
             call.error = RemoteError(str(refusal), refusal.code)
         call.is_answered = True
+        call.answered()
         for stub in call.pinned:
             stub.pins -= 1
 
@@ -164,6 +171,9 @@ class Peer:
             call.later.cancelled()
         elif number in self._parked:
             self._parked[number].refusal = "cancelled"
+        elif number in self._waiting:
+            self._waiting[number].refusal = "cancelled"
+            self._start_ready()
         elif number >= self._next:
             if not self._is_allowed(number):
                 raise Malformed(f"CANCEL of call {number}, which is above the window")
@@ -182,19 +192,29 @@ class Peer:
                 call.refusal = "cancelled"
             elif call.refusal != "cancelled" and call.deadline_ms is not None and call.deadline_ms <= peer_clock_ms:
                 call.refusal = "deadline_exceeded"
-            self._start(call)
+            self._waiting[call.number] = call
+            self._start_ready()
+
+    def _start_ready(self) -> None:
+        """Starts what waits for no result (any more), the lowest number first."""
+        for call in list(self._waiting.values()):
+            needs = {-call.target, *call.named} if call.target < 0 else set(call.named)
+            is_ready = call.refusal or not any(one in self._running or one in self._waiting for one in needs)
+            if is_ready and self._waiting.pop(call.number, None):
+                self._start(call)
 
     def _start(self, call: Incoming) -> None:
         try:
             if call.refusal is not None:
                 raise Refused(call.refusal, "not started")
-            method = self._target(call.target).method(call.method)
+            args = self._results.fill(call.args, call)
+            method = self._method(self._target(call), call.method)
         except Refused as error:
             for stub in call.taken:
                 self.references.release(stub)
             return self._fail(call.number, error)
         try:
-            value = method(*call.args)
+            value = method(*args)  # type: ignore[misc]
         except Exception as error:  # whatever the method raises is its answer
             return self._fail(call.number, error)
         if not isinstance(value, Later):
@@ -203,22 +223,37 @@ class Peer:
         self._running[call.number] = call
         value.settle = lambda result: self._settle(call, result)
 
-    def _target(self, number: int) -> Lent:
-        if number < 0:
-            raise Refused("invalid_argument", "pipelining is reserved")
-        return self.references.lent(number) if number else self._root
+    def _method(self, target: object, name: str) -> Callable:
+        if isinstance(target, Lent):
+            return target.method(name)
+
+        def forward(*args: object) -> Later:
+            later, call = Later(), self.call(name, *args, on=target)  # type: ignore[arg-type]
+            call.answered = lambda: later.settle(call.value)
+            return later
+
+        return forward
+
+    def _target(self, call: Incoming) -> object:
+        if call.target < 0:
+            return self._results.target(call)
+        return self.references.lent(call.target) if call.target else self._root
 
     def _settle(self, call: Incoming, result: object) -> None:
         del self._running[call.number]
         if call.refusal is not None:
-            return self._fail(call.number, Refused(call.refusal, "stopped"))
-        self._answer(call.number, result)
+            self._fail(call.number, Refused(call.refusal, "stopped"))
+        else:
+            self._answer(call.number, result)
+        self._start_ready()
 
     def _answer(self, number: int, value: object) -> None:
         try:
             if isinstance(value, dict) and (callable(value.get("then")) or isinstance(value.get("then"), Stub)):
                 raise CannotBeSent("a result with a function under the key then")
-            self.out.append(self._message([RESULT, number], [value])[0])
+            octets = self._message([RESULT, number], [value])[0]
+            self.out.append(octets)
+            self._results.keep(number, value, len(octets))
         except (CannotBeSent, Refused) as error:
             self._fail(number, error)
 

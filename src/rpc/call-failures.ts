@@ -1,6 +1,7 @@
 /** Why a call of this side failed, as its caller is told. */
 import { DuowireError, errorTable, isErrorCode } from "../base/errors.js";
 import { localError } from "./messages.js";
+import { unlink } from "./naming.js";
 import type { PendingCall } from "./remote-call.js";
 import { RemoteError } from "./remote-error.js";
 
@@ -8,6 +9,7 @@ import { RemoteError } from "./remote-error.js";
 export function notMade(call: PendingCall, error: unknown): void {
   if (!(error instanceof DuowireError)) throw error;
   const { code, message, cause, outcome } = error;
+  unlink(call);
   call.reject(outcome ? error : localError(code, message, { cause, outcome: "not_sent" }));
 }
 
@@ -41,7 +43,6 @@ export function answered(
 
 /** What a FAILURE is for the caller. Codes that speak of the session are not the far side's to give (spec 2.3). */
 export function failureOf(call: PendingCall, value: unknown): unknown {
-  if (value instanceof Error && !(value instanceof RemoteError)) return value; // of a registered class
   if (!(value instanceof RemoteError))
     return new RemoteError({ message: `${call.method} threw what is no Error`, data: value });
   const { name, code, message } = value;

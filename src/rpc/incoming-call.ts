@@ -3,6 +3,7 @@ import type { CancelTimer } from "../base/clock.js";
 import type { DuowireError } from "../base/errors.js";
 import { type Metadata, noMetadata } from "./call-options.js";
 import type { CallSession } from "./interceptors.js";
+import type { Named } from "./pipelining.js";
 import type { StubTarget } from "./stub.js";
 
 /** A call from its arrival until its answer is given to the session. */
@@ -20,6 +21,9 @@ export class IncomingCall {
   /** Why it was stopped: the answer, when the method ends. */
   stopped: DuowireError | undefined;
   cancelTimer: CancelTimer | undefined;
+  /** The results that its arguments name, and how many results it waits for. */
+  named: Map<number, Named> | undefined;
+  left = 0;
   /** The answer, while it waits for room. */
   answer: { readonly type: number; readonly value: unknown } | undefined;
   private controller: AbortController | undefined;

@@ -23,8 +23,9 @@ import {
   writeNumber,
 } from "./messages.js";
 import { type Method, type MethodTable, methodsOf } from "./method-table.js";
+import { ArgumentReader, Results } from "./pipelining.js";
 import type { References } from "./references.js";
-import { asThrown } from "./remote-error.js";
+import { stubMethod } from "./stub.js";
 
 /** One peer's answers to the other. */
 export class IncomingCalls {
@@ -34,7 +35,9 @@ export class IncomingCalls {
   private next = 1;
   private highest = 0;
   private parked: Map<number, IncomingCall> | undefined;
-  /** Started and not answered. */
+  private readonly arguments: ArgumentReader;
+  private readonly results: Results<IncomingCall>;
+  /** Those whose turn has come, and which are not answered: they run, or wait for results or for room. */
   private readonly running = new Map<number, IncomingCall>();
   /** Cancelled before they came. */
   private cancelled: Set<number> | undefined;
@@ -48,7 +51,10 @@ export class IncomingCalls {
     private readonly context: PeerContext,
     private readonly references: References,
     private isHeld: boolean,
-  ) {}
+  ) {
+    this.arguments = new ArgumentReader(references);
+    this.results = new Results(references);
+  }
 
   /** Calls that are not answered. */
   get openCount(): number {
@@ -79,7 +85,7 @@ export class IncomingCalls {
       call.bytes = 0;
     }
     this.bytes += call.bytes;
-    if (number === this.next && this.mayStart()) {
+    if (number === this.next && this.mayStart() && this.results.ready.length === 0) {
       this.start(call);
       if (this.parked) this.resume();
     } else {
@@ -90,7 +96,7 @@ export class IncomingCalls {
 
   cancel(number: number): void {
     const reason = localError("cancelled");
-    if (number < this.next) return this.running.get(number)?.stop(reason);
+    if (number < this.next) return this.stop(this.running.get(number), reason);
     const call = this.parked?.get(number);
     if (call) return call.stop(reason);
     if (number >= Math.max(EARLY_MAX + 1, this.next + this.context.limits.callsInFlightMax))
@@ -108,10 +114,14 @@ export class IncomingCalls {
       this.write(call, type, value);
     }
     while (this.mayStart()) {
-      const call = this.parked?.get(this.next);
+      const ready = this.results.ready.shift();
+      const call = ready ?? this.parked?.get(this.next);
       if (!call) break;
-      this.parked?.delete(this.next);
-      this.start(call);
+      if (ready) this.begin(ready);
+      else {
+        this.parked?.delete(this.next);
+        this.start(call);
+      }
     }
     if (this.parked?.size === 0) this.parked = undefined;
   }
@@ -122,6 +132,7 @@ export class IncomingCalls {
     this.running.clear();
     this.parked = this.cancelled = undefined;
     this.deferred = [];
+    this.results.end();
     for (const call of running) {
       call.cancelTimer?.();
       call.stop(reason);
@@ -144,7 +155,8 @@ export class IncomingCalls {
   private readArguments(reader: OctetReader, call: IncomingCall): void {
     const head = reader.input[reader.offset] as number;
     if (head >> 4 !== 9 && head >> 1 !== 0x6e) malformed("no array of arguments");
-    call.args = this.read(reader, call) as unknown[];
+    if (-call.target >= call.number) malformed("the result of a call that does not come before");
+    call.args = this.read(call, () => this.arguments.read(reader, call)) as unknown[];
     if (call.refusal) this.references.giveBack();
     else call.taken = this.references.taken();
   }
@@ -152,7 +164,9 @@ export class IncomingCalls {
   private readOptions(reader: OctetReader, call: IncomingCall, peerClockMs: number): void {
     const head = reader.input[reader.offset] as number;
     if (head >> 4 !== 8 && head >> 1 !== 0x6f) malformed("no map of options");
-    const options = this.read(reader, call) as { readonly d?: unknown; readonly m?: unknown } | undefined;
+    const options = this.read(call, () => decodeValue(this.references, reader)) as
+      | { readonly d?: unknown; readonly m?: unknown }
+      | undefined;
     this.references.giveBack();
     const metadata = options?.m;
     if (isMetadata(metadata)) call.metadata = metadata;
@@ -164,9 +178,9 @@ export class IncomingCalls {
   }
 
   /** One value of a call; what is refused is answered when the call's turn comes. */
-  private read(reader: OctetReader, call: IncomingCall): unknown {
+  private read(call: IncomingCall, read: () => unknown): unknown {
     try {
-      return decodeValue(this.references, reader);
+      return read();
     } catch (error) {
       if (!(error instanceof DuowireError)) throw error;
       call.refusal ??= error;
@@ -174,17 +188,32 @@ export class IncomingCalls {
     }
   }
 
+  /** The turn of a call has come. */
   private start(call: IncomingCall): void {
-    this.next++;
-    const { clock } = this.context;
+    this.results.turn(this.next++);
     if (this.cancelled?.delete(call.number)) call.stop(localError("cancelled"));
-    const isLate = call.dueAt !== Number.POSITIVE_INFINITY && call.dueAt <= clock.monotonicMs();
-    const refusal = call.stopped ?? (isLate ? localError("deadline_exceeded") : call.refusal);
+    if (this.refusalOf(call) || !this.results.mustWait(call, this.running)) return this.begin(call);
+    this.running.set(call.number, call);
+    this.watchDeadline(call);
+  }
+
+  /** Why a call is not to be started, whatever it calls. */
+  private refusalOf(call: IncomingCall): DuowireError | undefined {
+    const isLate = call.dueAt !== Number.POSITIVE_INFINITY && call.dueAt <= this.context.clock.monotonicMs();
+    return call.stopped ?? (isLate ? localError("deadline_exceeded") : call.refusal);
+  }
+
+  /** Starts a call that waits for nothing any more, or answers why not. */
+  private begin(call: IncomingCall): void {
+    call.cancelTimer?.();
     let self: object | undefined;
     let method: Method;
+    let args: unknown[];
     try {
+      const refusal = this.refusalOf(call);
       if (refusal) throw refusal;
-      self = call.target === 0 ? this.root : this.targetOf(call);
+      args = this.results.fill(call, call.args as unknown[]);
+      self = this.targetOf(call);
       method = this.methodOf(call, self);
     } catch (error) {
       if (!(error instanceof DuowireError)) throw error;
@@ -192,25 +221,26 @@ export class IncomingCalls {
       this.references.giveBack(call.taken ?? []);
       return this.answer(call, FAILURE, error);
     }
-    this.run(call, method, typeof self === "function" ? undefined : self);
+    call.args = undefined;
+    this.run(call, method, args, typeof self === "function" ? undefined : self);
   }
 
-  private targetOf({ target }: IncomingCall): object {
-    if (target < 0) throw localError("invalid_argument", "results cannot be called before they are there");
-    return this.references.lentValue(target);
+  private targetOf(call: IncomingCall): object | undefined {
+    if (call.target === 0) return this.root;
+    return call.target < 0 ? this.results.target(call) : this.references.lentValue(call.target);
   }
 
   private methodOf({ target, method }: IncomingCall, self: object | undefined): Method {
+    const forward = self && stubMethod(self, method);
     const found =
-      typeof self === "function"
+      forward ??
+      (typeof self === "function"
         ? method === "" && (self as Method)
-        : (target === 0 ? this.methods : methodsOf(self as object)).get(method);
+        : (target === 0 ? this.methods : methodsOf(self as object)).get(method));
     return found || fail("method_unknown");
   }
 
-  private run(call: IncomingCall, method: Method, self: object | undefined): void {
-    const args = call.args as unknown[];
-    call.args = undefined;
+  private run(call: IncomingCall, method: Method, args: unknown[], self: object | undefined): void {
     let result: unknown;
     let isPending = false;
     try {
@@ -223,10 +253,7 @@ export class IncomingCalls {
     }
     if (!isPending) return this.answer(call, RESULT, result);
     this.running.set(call.number, call);
-    if (call.dueAt !== Number.POSITIVE_INFINITY) {
-      const stop = () => call.stop(localError("deadline_exceeded"));
-      call.cancelTimer = waitUntil(this.context.clock, call.dueAt, stop);
-    }
+    this.watchDeadline(call);
     Promise.resolve(result).then(
       (value) => this.guarded(() => this.answer(call, RESULT, value)),
       (error) => this.guarded(() => this.threw(call, error)),
@@ -247,10 +274,25 @@ export class IncomingCalls {
     );
   }
 
+  private watchDeadline(call: IncomingCall): void {
+    if (call.dueAt === Number.POSITIVE_INFINITY) return;
+    call.cancelTimer = waitUntil(this.context.clock, call.dueAt, () => {
+      this.stop(call, localError("deadline_exceeded"));
+      this.resume();
+    });
+  }
+
+  /** Tells a method to stop. A call that waits for results is not started: its turn to be answered has come. */
+  private stop(call: IncomingCall | undefined, reason: DuowireError): void {
+    call?.stop(reason);
+    if (call) this.results.giveUp(call);
+  }
+
   /** What runs when a promise settles has no caller that would notice a bug. */
   private guarded(run: () => void): void {
     try {
       run();
+      if (this.results.ready.length > 0) this.resume();
     } catch (error) {
       this.context.events.bug?.(error);
     }
@@ -258,7 +300,7 @@ export class IncomingCalls {
 
   private threw(call: IncomingCall, error: unknown): void {
     if (!call.stopped && !this.context.ended) this.context.events.serviceError?.(call.method, error);
-    this.answer(call, FAILURE, asThrown(error));
+    this.answer(call, FAILURE, error);
   }
 
   private answer(call: IncomingCall, type: number, value: unknown): void {
@@ -277,6 +319,8 @@ export class IncomingCalls {
     const { context, references } = this;
     const { sink } = context;
     const writer = beginMessage(sink);
+    const start = writer.length;
+    let bytes = 0;
     let isWritten = false;
     try {
       writer.u16(type);
@@ -285,6 +329,7 @@ export class IncomingCalls {
       if (type === RESULT && hasThen(value)) throw unsendableThen();
       if (context.ended) return;
       isWritten = true;
+      if (type === RESULT) bytes = writer.length - start;
       references.answered(sink.commit(false));
     } catch (error) {
       if (!(error instanceof DuowireError)) throw error;
@@ -295,6 +340,7 @@ export class IncomingCalls {
     }
     this.running.delete(call.number);
     this.bytes -= call.bytes;
+    this.results.answered(call.number, this.next, value, bytes);
     context.wake();
   }
 }

@@ -110,6 +110,27 @@ export function writeNumber(writer: OctetWriter, value: number): void {
   }
 }
 
+/** Writes a CANCEL. */
+export function writeCancel(writer: OctetWriter, number: number): void {
+  writer.u16(CANCEL);
+  writeNumber(writer, number);
+}
+
+/** Writes an integer of either sign in its shortest form. */
+export function writeTarget(writer: OctetWriter, value: number): void {
+  if (value >= 0) writeNumber(writer, value);
+  else if (value >= -0x20) writer.u8(0x100 + value);
+  else if (value >= -0x80) writer.u16(0xd100 + value);
+  else if (value >= -0x8000) writer.u24(0xd2_0000 + value);
+  else if (value >= -0x8000_0000) {
+    writer.u8(0xd2);
+    writer.u32(value >>> 0);
+  } else {
+    writer.u8(0xd3);
+    writer.u64(value);
+  }
+}
+
 /** Reads an integer of 1 or more. */
 export function readNumber(reader: OctetReader): number {
   return readUnsigned(reader, reader.u8()) || malformed("a number is 0");

@@ -13,7 +13,6 @@ import { type InterceptedCall, intercept } from "./interceptors.js";
 import {
   CALL,
   CALL_WITH_OPTIONS,
-  CANCEL,
   type CallLimits,
   EARLY_MAX,
   localError,
@@ -21,11 +20,29 @@ import {
   type PeerContext,
   readNumber,
   URGENT_BYTES_MAX,
+  writeCancel,
   writeNumber,
+  writeTarget,
 } from "./messages.js";
+import {
+  ArgumentWriter,
+  type CallTarget,
+  checkReach,
+  failedOf,
+  fillGaps,
+  type Gap,
+  gapsIn,
+  link,
+  numberOf,
+  pinFor,
+  targetOf,
+  unlink,
+  withResults,
+} from "./naming.js";
 import { References } from "./references.js";
 import { type CallOwner, PendingCall } from "./remote-call.js";
-import type { CallMaker, CallOptions, StubTarget } from "./stub.js";
+import { type CallMaker, type CallOptions, StubTarget } from "./stub.js";
+import { UnobservedCalls } from "./unobserved.js";
 
 /** What a waiting call costs besides its octets: lest many tiny ones take far more memory than the limit says. */
 const WAITING_BYTES = 128;
@@ -37,6 +54,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
   /** Answers to calls that had been given up: cancelled, or past their deadline. */
   lateAnswers = 0;
   readonly references: References;
+  private readonly arguments: ArgumentWriter;
   /** Sent and not answered, by number. */
   private readonly open = new Map<number, PendingCall>();
   /** Not sent yet, in order. */
@@ -47,11 +65,12 @@ export class OutgoingCalls implements CallMaker, CallOwner {
   private lastNumber = 0;
   private limits: CallLimits | undefined;
   private window = EARLY_MAX;
-  private failed: PendingCall[] | undefined;
+  private unobservedCalls: UnobservedCalls | undefined;
   private readonly startedAt: number;
 
   constructor(private readonly context: PeerContext) {
     this.references = new References(context, this);
+    this.arguments = new ArgumentWriter(this.references, this);
     this.startedAt = context.clock.monotonicMs();
   }
 
@@ -72,7 +91,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     this.sendWaiting();
   }
 
-  call(target: StubTarget | undefined, method: string, args: readonly unknown[], options?: CallOptions): PendingCall {
+  call(target: CallTarget, method: string, args: readonly unknown[], options?: CallOptions): PendingCall {
     const call = new PendingCall(this, target, method);
     if (this.context.interceptors) this.intercepted(call, args, options);
     else this.make(call, args, options);
@@ -91,6 +110,8 @@ export class OutgoingCalls implements CallMaker, CallOwner {
   }
 
   private make(call: PendingCall, args: readonly unknown[], options: CallOptions | undefined): void {
+    const failed = failedOf(call.target, args);
+    if (failed) return call.reject(failed.error);
     try {
       if (options) this.sendWith(call, args, options);
       else this.send(call, args);
@@ -127,14 +148,12 @@ export class OutgoingCalls implements CallMaker, CallOwner {
       this.context.wake();
     }
     call.reject(localError(code, undefined, { cause, outcome: isSent ? "outcome_unknown" : "not_sent" }));
+    for (const dependent of call.dependents ?? []) this.abandon(dependent, code, cause);
   }
 
   unobserved(call: PendingCall): void {
-    if (!this.failed) {
-      this.failed = [];
-      this.context.clock.atTurnEnd(() => this.reportFailed());
-    }
-    this.failed.push(call);
+    this.unobservedCalls ??= new UnobservedCalls(this.context);
+    this.unobservedCalls.add(call);
   }
 
   receiveAnswer(reader: OctetReader, isFailure: boolean): void {
@@ -157,8 +176,11 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     this.unpin(call);
     if (call.isSettled) this.lateAnswers++;
     else if (refusal) call.reject(answered(call, refusal.code, refusal.message));
-    else if (isFailure) call.reject(failureOf(call, value));
-    else call.resolve(value);
+    else if (isFailure) this.fail(call, failureOf(call, value));
+    else {
+      pinFor(call, value);
+      call.resolve(value);
+    }
     if (this.waiting) this.sendWaiting();
   }
 
@@ -205,6 +227,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     const dueAt = clock.monotonicMs() + (timeoutMs ?? Number.POSITIVE_INFINITY);
     const hasDeadline = dueAt < Number.MAX_SAFE_INTEGER;
     this.send(call, args, hasDeadline ? Math.ceil(dueAt - this.startedAt) : undefined, metadata);
+    call.options = { signal, timeoutMs, metadata };
     const onAbort = () => this.abandon(call, "cancelled", signal?.reason);
     signal?.addEventListener("abort", onAbort);
     const cancelTimer = hasDeadline
@@ -217,34 +240,41 @@ export class OutgoingCalls implements CallMaker, CallOwner {
   }
 
   private send(call: PendingCall, args: readonly unknown[], deadline?: number, metadata?: Metadata): void {
-    const { target, method } = call;
     const { context, references } = this;
     const { sink } = context;
     if (context.ended) throw endError(context.ended, false);
-    if (target?.isReleased) throw localError("reference_released");
+    if (call.target instanceof PendingCall) call.target = targetOf(call.target, this);
+    const { target } = call;
+    if (target instanceof StubTarget && target.isReleased) throw localError("reference_released");
     const head = deadline === undefined && metadata === undefined ? CALL : CALL_WITH_OPTIONS;
     const writer = beginMessage(sink);
     const start = writer.length;
     let body: number;
+    let argumentsAt: number;
     try {
       writer.u16(head);
       writeNumber(writer, this.lastNumber + 1);
       body = writer.length;
-      writeNumber(writer, target ? target.held.number : 0);
-      encodeValue(references, writer, method, "method");
-      encodeValue(references, writer, args, "arguments");
+      writeTarget(writer, numberOf(target));
+      if (target instanceof PendingCall) body = writer.length;
+      encodeValue(references, writer, call.method, "method");
+      argumentsAt = writer.length - body;
+      encodeValue(this.arguments, writer, withResults(args), "arguments");
       if (head === CALL_WITH_OPTIONS) writeOptions(writer, deadline, metadata);
     } catch (error) {
       sink.rollback();
       references.takeBack();
+      this.arguments.taken();
       throw error;
     }
+    const named = this.arguments.taken();
     // A getter among the arguments may have ended the session.
     if (context.ended) throw endError(context.ended, false);
+    link(call, target instanceof PendingCall ? [...(named ?? []), target] : named);
     if (this.mustWait(writer.length - start)) {
       const copy = writer.copy(body);
       sink.rollback();
-      return this.wait(call, head, copy);
+      return this.wait(call, head, copy, gapsIn(copy, argumentsAt, named));
     }
     this.commit(call, true);
     context.wake();
@@ -271,6 +301,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
   /** Gives what was written to the session: now it is a call, with a number. */
   private commit(call: PendingCall, bounded: boolean): void {
     try {
+      if (call.needs) checkReach(this.context.sink, call, this.lastNumber + 1);
       call.mark = this.context.sink.commit(bounded);
     } catch (error) {
       this.references.takeBack(call.waiting?.lent);
@@ -282,7 +313,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     call.waiting = undefined;
   }
 
-  private wait(call: PendingCall, head: number, body: Uint8Array): void {
+  private wait(call: PendingCall, head: number, body: Uint8Array, gaps: readonly Gap[] = []): void {
     const { sink } = this.context;
     const bytes = body.length + WAITING_BYTES;
     const before = sink.queuedBytes + this.waitingBytes;
@@ -292,7 +323,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
       throw localError(isFull ? "queue_full" : "message_too_large");
     }
     this.waitingBytes += bytes;
-    call.waiting = { head, body, lent: this.references.loans() };
+    call.waiting = { head, body, lent: this.references.loans(), gaps };
     this.pin(call);
     this.waiting ??= new Set();
     this.waiting.add(call);
@@ -313,55 +344,47 @@ export class OutgoingCalls implements CallMaker, CallOwner {
   private sendWaiting(): void {
     const { sink, wake } = this.context;
     for (const call of this.waiting ?? []) {
-      const { head, body } = call.waiting as NonNullable<PendingCall["waiting"]>;
+      const { head, body, gaps } = call.waiting as NonNullable<PendingCall["waiting"]>;
       if (this.open.size >= this.window || (!this.limits && body.length + HEAD_BYTES > MESSAGE_BYTES_LEAST)) return;
       this.unwait(call, false);
       const writer = sink.begin();
       writer.u16(head);
       writeNumber(writer, this.lastNumber + 1);
+      if (call.target instanceof PendingCall) writeTarget(writer, numberOf(call.target));
+      const start = writer.length;
       writer.octets(body);
+      fillGaps(writer, start, gaps);
       try {
         this.commit(call, false);
       } catch (error) {
         if (!(error instanceof DuowireError)) throw error;
         call.waiting = undefined;
         this.unpin(call);
-        call.reject(error);
+        this.fail(call, error);
       }
       wake();
     }
   }
 
+  /** A call failed: those that name its result fail with it, and the far side does not start them. */
+  private fail(call: PendingCall, error: unknown): void {
+    if (call.isSettled) return;
+    this.unwait(call, true);
+    call.reject(error);
+    for (const dependent of call.dependents ?? []) this.fail(dependent, error);
+  }
+
   private pin(call: PendingCall): void {
-    if (call.target) call.target.held.pins++;
+    if (call.target instanceof StubTarget) call.target.held.pins++;
     call.pins = this.references.pins();
   }
 
   private unpin(call: PendingCall): void {
-    if (call.target) call.target.held.pins--;
+    if (call.needs) unlink(call);
+    if (call.target instanceof StubTarget) call.target.held.pins--;
     for (const one of call.pins ?? []) one.pins--;
     call.pins = undefined;
   }
-
-  /** The end of the turn in which calls failed: who wanted to look has done so. */
-  private reportFailed(): void {
-    const { events } = this.context;
-    const calls = this.failed ?? [];
-    this.failed = undefined;
-    let overflow: DuowireError | undefined;
-    for (const { isObserved, method, error } of calls) {
-      if (isObserved) continue;
-      events.callFailed?.(method, error);
-      if (error instanceof DuowireError && error.code === "queue_full" && error.outcome === "not_sent")
-        overflow = error;
-    }
-    if (overflow) events.slowConsumer?.(localError("slow_consumer", undefined, { cause: overflow }));
-  }
-}
-
-function writeCancel(writer: OctetWriter, number: number): void {
-  writer.u16(CANCEL);
-  writeNumber(writer, number);
 }
 
 /** Whether awaiting `value` would call something of the far side's: then it is no result. */

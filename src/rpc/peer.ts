@@ -122,6 +122,7 @@ export class RpcPeer {
       if (reader.u16() !== CANCEL) malformed("only CANCEL may go ahead");
       this.incoming.cancel(readNumber(reader));
     }
+    this.incoming.resume();
   }
 
   /** Messages that go although the window is full, of at most `bytesMax` octets; undefined for none. */

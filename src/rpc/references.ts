@@ -99,7 +99,8 @@ export class References implements ReferenceOwner {
 
   receive(type: ReferenceType, number: number, kind: number): unknown {
     if (type === REF_HOME) return this.lentValue(number);
-    if (type !== REF_LENT || kind > TARGET) throw localError("invalid_argument", "streams are not there yet");
+    if (type !== REF_LENT || kind > TARGET)
+      throw localError("invalid_argument", "it is a stream, or a result in an answer");
     const one = this.take(number, kind);
     const known = one.live && one.stub?.deref();
     if (known) return known;
@@ -118,6 +119,11 @@ export class References implements ReferenceOwner {
     const value = this.exports?.get(number)?.value;
     if (value) return value;
     throw localError(number > this.lastNumber || number === 0 ? "reference_unknown" : "reference_released");
+  }
+
+  /** The number under which `value` is lent now, if it is. */
+  numberOf(value: unknown): number | undefined {
+    return this.numbers?.get(value as object)?.number;
   }
 
   /** Undoes the loans of a message that is not sent. */

@@ -1,5 +1,8 @@
 import { localError } from "./messages.js";
-import type { StubTarget } from "./stub.js";
+import type { CallTarget, Gap } from "./naming.js";
+import { makeResult } from "./result-stub.js";
+import type { CallOptions } from "./stub.js";
+import type { Pipelined, ResultOf, resultOf } from "./types.js";
 
 /**
  * A call of the far side, on its way. It is a promise that need not be awaited: a failure that nobody looks at becomes
@@ -8,7 +11,16 @@ import type { StubTarget } from "./stub.js";
  * It rejects with a DuowireError, whose `outcome` says whether the call ran, or with a RemoteError, which is what the
  * far side's method threw.
  */
-export interface RemoteCall<T> extends Promise<T> {
+export interface RemoteCall<T> extends Promise<T>, ResultOf<T> {
+  /**
+   * The result before it is there (D17): `desk.open("a").result.read()` needs one round trip, not two. Functions and
+   * objects can be called so; any result can be passed on, by this or by the call itself:
+   * `desk.copy(desk.open("a"), desk.open("b"))`.
+   *
+   * If this call fails, those that need its result fail with the same error, and do not run. At most 1,024 calls may be
+   * made until one that names its result; 64, and 1,024 octets of it, if it is data. `invalid_argument` says so.
+   */
+  readonly result: Pipelined<T>;
   /** The items of a stream. Streams are not there yet: this throws. */
   [Symbol.asyncIterator](): AsyncIterator<T extends AsyncIterable<infer Item> ? Item : never>;
   /** Cancels the call if it is not answered yet: `using call = remote.search(…)`. */
@@ -17,6 +29,9 @@ export interface RemoteCall<T> extends Promise<T> {
 
 /** What a call asks of whoever made it. */
 export interface CallOwner {
+  /** Whose stubs it makes calls of. */
+  readonly references: unknown;
+  call(target: CallTarget, method: string, args: readonly unknown[], options?: CallOptions): PendingCall;
   /** The caller does not want the answer any more. */
   abandon(call: PendingCall, code: "cancelled" | "deadline_exceeded", cause?: unknown): void;
   /** It was rejected before anybody looked. */
@@ -31,29 +46,49 @@ type Settle = (value: unknown) => void;
 
 /** What stands behind {@link RemoteCall}. A promise is made only for who looks: most callbacks are never awaited. */
 export class PendingCall implements RemoteCall<unknown> {
+  declare readonly [resultOf]: unknown;
   /** 0 until the message is given to the session. */
   number = 0;
   /** The message's mark at the sink. */
   mark = 0;
   /** Whether somebody has asked for the outcome. */
   isObserved = false;
-  /** The encoded message while it waits for the window, and what it lends. */
-  waiting: { readonly head: number; readonly body: Uint8Array; readonly lent: readonly unknown[] } | undefined;
+  /** While it waits for the window: the encoded message behind the target, what it lends, what it cannot name yet. */
+  waiting:
+    | {
+        readonly head: number;
+        readonly body: Uint8Array;
+        readonly lent: readonly unknown[];
+        readonly gaps: readonly Gap[];
+      }
+    | undefined;
+  /** The calls whose results it names, and those that name its result. */
+  needs: readonly PendingCall[] | undefined;
+  dependents: Set<PendingCall> | undefined;
+  /** What further calls of its result are made with. */
+  options: CallOptions | undefined;
   /** Stubs that may not be released before the answer, besides the target. */
   pins: readonly { pins: number }[] | undefined;
   /** Undoes what timeouts and signals hold. */
   cleanUp: (() => void) | undefined;
+  /** What it returned, or threw. */
+  value: unknown;
   private state = PENDING;
-  private value: unknown;
+  private resultStub: object | undefined;
   private promise: Promise<unknown> | undefined;
   private resolvePromise: Settle | undefined;
   private rejectPromise: Settle | undefined;
 
   constructor(
-    private readonly owner: CallOwner,
-    readonly target: StubTarget | undefined,
+    readonly owner: CallOwner,
+    public target: CallTarget,
     readonly method: string,
   ) {}
+
+  get result(): never {
+    this.resultStub ??= makeResult(this);
+    return this.resultStub as never;
+  }
 
   get isSettled(): boolean {
     return this.state !== PENDING;

@@ -5,6 +5,7 @@
 import type { Metadata } from "./call-options.js";
 import { localError } from "./messages.js";
 import { isUncallable } from "./method-table.js";
+import type { CallTarget } from "./naming.js";
 import type { Import, References } from "./references.js";
 
 /** Options that every call of a stub is made with (D19). */
@@ -22,12 +23,7 @@ export interface CallOptions {
 
 /** Who makes the calls of a stub. */
 export interface CallMaker {
-  call(
-    target: StubTarget | undefined,
-    method: string,
-    args: readonly unknown[],
-    options?: CallOptions,
-  ): PromiseLike<unknown>;
+  call(target: CallTarget, method: string, args: readonly unknown[], options?: CallOptions): PromiseLike<unknown>;
 }
 
 /** What a reference's stub calls. It never leads to the stub itself, so that the stub can be collected. */
@@ -106,6 +102,12 @@ export function makeStub(calls: CallMaker, target?: StubTarget, isFunction = fal
 export function stubTargetOf(value: object): StubTarget | null | undefined {
   const handler = handlers.get(value);
   return handler && (handler.target ?? null);
+}
+
+/** What a call of `method` on a stub is passed on to: undefined if `value` is no stub, or can have no such method. */
+export function stubMethod(value: object, method: string): ((...args: unknown[]) => unknown) | undefined {
+  if (!handlers.has(value)) return undefined;
+  return method === "" && typeof value === "function" ? (value as any) : (value as any)[method];
 }
 
 /**

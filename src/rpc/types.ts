@@ -8,6 +8,9 @@ import type { Target } from "./service.js";
 
 declare const stubOf: unique symbol;
 
+/** Exists for the compiler only: under this name a call remembers what it will return. */
+export declare const resultOf: unique symbol;
+
 /** Exists for the compiler only: under this name a service remembers what its client exposes. */
 export declare const exposed: unique symbol;
 
@@ -104,7 +107,8 @@ type ReceivedMapped<T> = T extends Opaque
 type SentMapped<T> = T extends Opaque
   ? T
   : T extends { readonly [stubOf]: infer Home }
-    ? Sent<Home> | T
+    ? // Not `T` itself: two functions would leave the parameters of a third one without a type.
+      Sent<Home> | { readonly [stubOf]: Home }
     : T extends Target
       ? T | Stub<T>
       : T extends (...args: infer Args) => infer Result
@@ -119,11 +123,11 @@ type SentMapped<T> = T extends Opaque
 // biome-ignore lint/suspicious/noConfusingVoidType: it becomes a return type.
 type SentResult<T> = void extends T ? void : Sent<T> | PromiseLike<Sent<T>>;
 type ReceivedList<Args extends readonly unknown[]> = { [K in keyof Args]: Received<Args[K]> };
-type SentList<Args extends readonly unknown[]> = { [K in keyof Args]: Sent<Args[K]> };
+type PassedList<Args extends readonly unknown[]> = { [K in keyof Args]: Passed<Args[K]> };
 
 /** A function as called from afar. Of overloads only the last counts, and type parameters become what they extend. */
 type RemoteMethod<F> = F extends (...args: infer Args) => infer Result
-  ? (...args: SentList<Args>) => RemoteCall<Received<Awaited<Result>>>
+  ? (...args: PassedList<Args>) => RemoteCall<Received<Awaited<Result>>>
   : never;
 
 type MethodsOf<T, Names extends PropertyKey> = {
@@ -148,6 +152,26 @@ export type Remote<T> = T extends abstract new (
 export type Stub<T> = (T extends Callable ? RemoteMethod<T> : MethodsOf<T, PropertyKey>) &
   Disposable &
   AsyncDisposable & { readonly [stubOf]: T };
+
+/** What stands for a result of type `T` that may not be there yet: a {@link RemoteCall}, or its `result`. */
+export interface ResultOf<T> {
+  /** Exists for the compiler only. */
+  readonly [resultOf]: T;
+}
+
+/**
+ * What a call will return, before it is there: the methods of the object, or the function, that it returns. Of data
+ * there is nothing to call; it can be passed on.
+ */
+export type Pipelined<T> = ResultOf<T> &
+  (T extends { readonly [stubOf]: infer Home }
+    ? Home extends Callable
+      ? RemoteMethod<Home>
+      : MethodsOf<Home, PropertyKey>
+    : unknown);
+
+/** What an argument may be where the far side's method declares `T`: a value, or a call of it that returns one. */
+export type Passed<T> = Sent<T> | ResultOf<Received<T>>;
 
 /** What may be passed where the far side's method declares `T`: functions may be async, targets be here or there. */
 export type Sent<T> = true extends HasReference<T> ? SentMapped<T> : T;

@@ -98,7 +98,8 @@ export class Outgoing {
     }
     const mark = --this.lastLong;
     this.longLeft.add(mark);
-    this.waiting.push({ number: 0, octets: this.run.cut(start), mark, cut: 0 });
+    this.waiting.push({ number: 0, octets: this.run.copy(start), mark, cut: 0 });
+    this.run.length = start;
     this.tidyRun();
     return mark;
   }

@@ -3,7 +3,17 @@
  * happens but that the file loads.
  */
 import { expectTypeOf, test } from "vitest";
-import { type Received, type Remote, type RemoteCall, type Sent, Service, type Stub, Target } from "../../src/index.js";
+import {
+  type Passed,
+  type Pipelined,
+  type Received,
+  type Remote,
+  type RemoteCall,
+  type Sent,
+  Service,
+  type Stub,
+  Target,
+} from "../../src/index.js";
 
 interface Order {
   readonly symbol: string;
@@ -114,14 +124,14 @@ test("Remote has the methods and nothing else", () => {
 });
 
 test("Remote adds the promise once, and leaves data as it is named", () => {
-  expectTypeOf<Remote<Desk>["place"]>().toEqualTypeOf<(order: Order) => RemoteCall<"placed" | "cancelled">>();
+  expectTypeOf<Remote<Desk>["place"]>().toEqualTypeOf<(order: Passed<Order>) => RemoteCall<"placed" | "cancelled">>();
   expectTypeOf<Remote<Desk>["sync"]>().toEqualTypeOf<
-    (a: number, b?: string | undefined, ...rest: Date[]) => RemoteCall<number>
+    (a: Passed<number>, b?: Passed<string | undefined>, ...rest: Passed<Date>[]) => RemoteCall<number>
   >();
   expectTypeOf<Remote<Desk>["nothing"]>().toEqualTypeOf<() => RemoteCall<void>>();
-  expectTypeOf<Remote<Desk>["tree"]>().toEqualTypeOf<(tree: Tree) => RemoteCall<Tree>>();
+  expectTypeOf<Remote<Desk>["tree"]>().toEqualTypeOf<(tree: Passed<Tree>) => RemoteCall<Tree>>();
   expectTypeOf<Remote<Desk>["anything"]>().returns.toEqualTypeOf<RemoteCall<Any[]>>();
-  expectTypeOf<Remote<DeskClient>["optional"]>().toEqualTypeOf<(n: number) => RemoteCall<void>>();
+  expectTypeOf<Remote<DeskClient>["optional"]>().toEqualTypeOf<(n: Passed<number>) => RemoteCall<void>>();
   expectTypeOf<RemoteCall<number>>().toExtend<Promise<number>>();
   expectTypeOf<Awaited<RemoteCall<number>>>().toEqualTypeOf<number>();
 });
@@ -148,14 +158,14 @@ test("functions as arguments may be async, or not", () => {
 });
 
 test("functions and targets in results are stubs", () => {
-  expectTypeOf<Remote<Desk>["open"]>().toEqualTypeOf<(name: string) => RemoteCall<Stub<FileTarget>>>();
+  expectTypeOf<Remote<Desk>["open"]>().toEqualTypeOf<(name: Passed<string>) => RemoteCall<Stub<FileTarget>>>();
   expectTypeOf<Awaited<ReturnType<Remote<Desk>["openAll"]>>>().toEqualTypeOf<{
     readonly files: Stub<FileTarget>[];
     readonly total: number;
   }>();
   expectTypeOf<Awaited<ReturnType<Remote<Desk>["listen"]>>>().toEqualTypeOf<Stub<() => void>>();
   expectTypeOf<Awaited<ReturnType<Remote<Desk>["maps"]>>>().toEqualTypeOf<Set<Stub<FileTarget>>>();
-  expectTypeOf<Stub<FileTarget>["read"]>().toEqualTypeOf<(count: number) => RemoteCall<Uint8Array>>();
+  expectTypeOf<Stub<FileTarget>["read"]>().toEqualTypeOf<(count: Passed<number>) => RemoteCall<Uint8Array>>();
   const uses = async () => {
     using opened = await desk.open("x");
     const octets: Uint8Array = await opened.read(1);
@@ -183,9 +193,36 @@ test("targets and stubs as arguments: one's own, or one coming home", () => {
   expectTypeOf<Received<Stub<FileTarget>>>().toEqualTypeOf<FileTarget>();
 });
 
+test("a result is called and passed on before it is there", () => {
+  expectTypeOf<Pipelined<Stub<FileTarget>>["read"]>().toEqualTypeOf<Stub<FileTarget>["read"]>();
+  expectTypeOf<RemoteCall<Stub<FileTarget>>["result"]>().toEqualTypeOf<Pipelined<Stub<FileTarget>>>();
+  const calls = async () => {
+    const octets: Uint8Array = await desk.open("x").result.read(1);
+    const stopped: unknown = await desk.listen({ done() {} }).result();
+    desk.same(desk.open("x"));
+    desk.same(desk.open("x").result);
+    desk.tree(desk.tree({ children: [] }));
+    desk.ask(async (q) => q === "x");
+    // @ts-expect-error: data has no methods
+    desk.sync(1).result.toFixed();
+    // @ts-expect-error: a number, and not what the method takes
+    desk.tree(desk.sync(1));
+    // @ts-expect-error: likewise by its result
+    desk.same(desk.sync(1).result);
+    // @ts-expect-error: a field of the target
+    desk.open("x").result.name;
+    // @ts-expect-error: one method name per call
+    desk.open("x").result.read.call.read(1);
+    // @ts-expect-error: a promise of this side is to be awaited
+    desk.same(Promise.resolve(new FileTarget()));
+    return [octets, stopped];
+  };
+  expectTypeOf(calls).toBeFunction();
+});
+
 test("generics become what they extend, and of overloads the last counts", () => {
-  expectTypeOf<Remote<Desk>["generic"]>().toEqualTypeOf<(value: Order) => RemoteCall<Order[]>>();
-  expectTypeOf<Remote<Desk>["over"]>().toEqualTypeOf<(a: number) => RemoteCall<number>>();
+  expectTypeOf<Remote<Desk>["generic"]>().toEqualTypeOf<(value: Passed<Order>) => RemoteCall<Order[]>>();
+  expectTypeOf<Remote<Desk>["over"]>().toEqualTypeOf<(a: Passed<number>) => RemoteCall<number>>();
 });
 
 test("what must not compile", () => {
@@ -245,5 +282,5 @@ test("what must not compile", () => {
 
 test("Service.client has the type of what the client exposes", () => {
   expectTypeOf<Desk["client"]>().toEqualTypeOf<Remote<DeskClient>>();
-  expectTypeOf<Desk["client"]["confirm"]>().toEqualTypeOf<(question: string) => RemoteCall<boolean>>();
+  expectTypeOf<Desk["client"]["confirm"]>().toEqualTypeOf<(question: Passed<string>) => RemoteCall<boolean>>();
 });
