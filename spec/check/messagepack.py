@@ -13,6 +13,7 @@ from octets import SAFE_MAX, Malformed, Reader
 
 DEPTH_MAX = 64
 COUNT_MAX = 1_000_000
+KEYS_MAX = 65_536
 OCTETS_COUNT = 4
 
 _NAN = bytes.fromhex("7ff8000000000000")
@@ -118,6 +119,8 @@ class Encoder:
             self.out += bytes([code]) + value.to_bytes(size, "big", signed=True)
 
     def _map(self, value: dict, depth: int) -> None:
+        if len(value) > KEYS_MAX:
+            raise CannotBeSent(f"an object with more than {KEYS_MAX} keys")
         self._enter(2 * len(value), depth)
         self._head(len(value), 0x80, 16, None, 0xDE)
         for key, item in value.items():
@@ -158,11 +161,13 @@ class Decoder:
 
     def __init__(self) -> None:
         self._count = 0
+        self._keys: set[str] = set()
         self._refusal: Refused | None = None
 
     def decode(self, reader: Reader) -> object:
         """One whole value. `Malformed` ends everything; `Refused` leaves `reader` behind the value."""
         self._count = 0
+        self._keys = set()
         self._refusal = None
         value = self.value(reader, 0)
         if self._refusal is not None:
@@ -235,9 +240,12 @@ class Decoder:
             value = self.value(reader, depth + 1)
             if isinstance(key, str) and key != "__proto__":
                 pairs[key] = value
+                self._keys.add(key)
         # At its end, since what was refused inside it counts first.
         if len(pairs) < length:
             self.refuse("a map with a key that is no text, __proto__ or there twice")
+        if len(self._keys) > KEYS_MAX:
+            self.refuse(f"more than {KEYS_MAX} different keys in its maps")
         return pairs
 
     def _enter(self, amount: int, depth: int) -> None:

@@ -242,6 +242,8 @@ class ValueDecoder(Decoder):
         error.fields.update({key: stated[key] for key in ("data", "cause") if key in stated})
         if isinstance(stated.get("errors"), list):
             error.fields["errors"] = stated["errors"]
+        if isinstance(stated.get("fields"), dict):
+            error.fields["fields"] = stated["fields"]
         if isinstance(stack, str):
             error.fields["stack"] = _cut(stack, STACK_UNITS_MAX)
         return error
@@ -253,7 +255,8 @@ class ValueDecoder(Decoder):
         if kinds and one.kind >= kinds:
             return self.refuse(f"a reference of type {kind} and kind {one.kind}")
         try:
-            return self._reference(one)
+            value = self._reference(one)
+            return self.refuse("a reference inside an error") if self._errors else value
         except Refused as refusal:
             return self.refuse(str(refusal), refusal.code)
 

@@ -7,6 +7,7 @@
  */
 import { AssertionError } from "./assert.js";
 import { DuowireError } from "./errors.js";
+import { KEYS_MAX, MapKeys } from "./map-keys.js";
 import { MalformedOctets, type OctetReader, type OctetWriter } from "./octets.js";
 
 /** How many arrays and maps may enclose a value. */
@@ -165,6 +166,7 @@ export class Encoder {
     const { writer } = this;
     const keys = Object.keys(object);
     const { length } = keys;
+    if (length > KEYS_MAX) this.refuse(`it has more than ${KEYS_MAX} keys: send a Map`);
     this.enter(2 * length);
     if (length < 16) writer.u8(0x80 | length);
     else writeLength(writer, length, 0xde);
@@ -216,29 +218,6 @@ export class Encoder {
   }
 }
 
-/** Keys seen lately, by a hash of their octets: the same few names come again and again. ASCII only. */
-const knownKeys: string[] = new Array(256).fill("");
-
-/** A key of `length` octets; one that is known costs no new string. */
-function readKey(reader: OctetReader, length: number): string {
-  const { input, offset } = reader;
-  // Octets past the end make a slot like any other; utf8() refuses them.
-  const sum = (input[offset] as number) * 3 + (input[offset + (length >> 1)] as number) * 5 + length;
-  const slot = (sum + (input[offset + length - 1] as number) * 7) & 255;
-  const known = knownKeys[slot] as string;
-  if (known.length === length && length <= reader.remaining) {
-    let i = 0;
-    while (i < length && known.charCodeAt(i) === input[offset + i]) i++;
-    if (i === length) {
-      reader.offset = offset + length;
-      return known;
-    }
-  }
-  const key = reader.utf8(length);
-  if (key.length === length) knownKeys[slot] = key;
-  return key;
-}
-
 /**
  * Reads plain data; an extension goes to {@link Decoder.extension}. It may read any number of values in turn.
  * Octets that are no value throw {@link MalformedOctets}, and the reader is of no more use.
@@ -247,6 +226,7 @@ export class Decoder {
   protected reader!: OctetReader;
   private depth = 0;
   private left = 0;
+  private readonly keys = new MapKeys();
   /** The depth at which the innermost open extension stands. */
   private extensionDepth = -1;
 
@@ -256,6 +236,7 @@ export class Decoder {
     this.depth = 0;
     this.left = COUNT_MAX;
     this.extensionDepth = -1;
+    this.keys.reset();
     return this.read();
   }
 
@@ -320,18 +301,20 @@ export class Decoder {
   }
 
   private map(length: number): Record<string, unknown> {
-    const { reader } = this;
+    const { reader, keys } = this;
     const object: Record<string, unknown> = {};
     this.enter(2 * length);
     for (let i = 0; i < length; i++) {
       const head = reader.u8();
       const isShort = head > 0x9f && head < 0xc0;
       if (!isShort) reader.offset--;
-      const key = isShort ? readKey(reader, head & 31) : this.read();
+      const key = isShort ? keys.read(reader, head & 31) : this.read();
+      if (!isShort && typeof key === "string") keys.count(key);
       const value = this.read();
-      if (typeof key === "string" && key !== "__proto__") object[key] = value;
+      if (typeof key === "string" && key !== "__proto__" && !keys.isFull) object[key] = value;
     }
     this.depth--;
+    if (keys.isFull) this.refuse(`more than ${KEYS_MAX} different keys in its maps`);
     // Counted once a map, not looked up once a key: cheaper, and it finds the keys left out above as well.
     if (Object.keys(object).length !== length)
       this.refuse("a map with a key that is no text, __proto__ or there twice");

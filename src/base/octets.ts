@@ -14,6 +14,8 @@ const TWO_POW_32 = 4_294_967_296;
 const INITIAL_BYTES = 256;
 /** A writer that once held something large gives the memory back when it is emptied. */
 const KEEP_BYTES_MAX = 65_536;
+/** Room for what follows a long array. */
+const TAIL_BYTES = 4_096;
 
 const textEncoder = new TextEncoder();
 const textDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -93,6 +95,9 @@ export class OctetWriter {
   }
 
   octets(value: Uint8Array): void {
+    const needed = this.length + value.length;
+    // What follows a long array is short as a rule: it should not double the buffer and copy the array once more.
+    if (value.length > KEEP_BYTES_MAX && needed > this.buffer.length) this.grow(needed + TAIL_BYTES);
     const offset = this.reserve(value.length);
     this.buffer.set(value, offset);
   }
@@ -121,11 +126,23 @@ export class OctetWriter {
     return this.buffer.slice(start, end);
   }
 
-  /** A copy of all that was written; the writer is empty afterwards. */
+  /** All that was written; the writer is empty afterwards. */
   take(): Uint8Array<ArrayBuffer> {
-    const taken = this.copy();
+    const taken = this.cut(0);
     this.clear();
     return taken;
+  }
+
+  /** Takes out what was written from `start` on: a copy, unless it is long and has the buffer nearly for itself. */
+  cut(start: number): Uint8Array<ArrayBuffer> {
+    const { buffer, length } = this;
+    if (start > 0 || length <= KEEP_BYTES_MAX || buffer.length - length > length >> 3) {
+      const taken = this.copy(start);
+      this.length = start;
+      return taken;
+    }
+    this.clear();
+    return buffer.subarray(0, length);
   }
 
   clear(): void {

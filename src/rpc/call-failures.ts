@@ -43,6 +43,7 @@ export function answered(
 
 /** What a FAILURE is for the caller. Codes that speak of the session are not the far side's to give (spec 2.3). */
 export function failureOf(call: PendingCall, value: unknown): unknown {
+  if (value instanceof Error && !(value instanceof RemoteError)) return value; // of a registered class
   if (!(value instanceof RemoteError))
     return new RemoteError({ message: `${call.method} threw what is no Error`, data: value });
   const { name, code, message } = value;

@@ -25,6 +25,7 @@ import {
 import { type Method, type MethodTable, methodsOf } from "./method-table.js";
 import { ArgumentReader, Results } from "./pipelining.js";
 import type { References } from "./references.js";
+import { asThrown } from "./remote-error.js";
 import { stubMethod } from "./stub.js";
 
 /** One peer's answers to the other. */
@@ -300,7 +301,7 @@ export class IncomingCalls {
 
   private threw(call: IncomingCall, error: unknown): void {
     if (!call.stopped && !this.context.ended) this.context.events.serviceError?.(call.method, error);
-    this.answer(call, FAILURE, error);
+    this.answer(call, FAILURE, asThrown(error));
   }
 
   private answer(call: IncomingCall, type: number, value: unknown): void {

@@ -13,6 +13,7 @@ export interface ErrorFields {
   readonly data?: unknown;
   readonly cause?: unknown;
   readonly errors?: unknown;
+  readonly fields?: unknown;
   readonly stack?: unknown;
 }
 
@@ -37,15 +38,29 @@ export function errorEntries(error: ErrorFields, withStack: boolean | undefined)
     ["code", safeCode(error.code)],
     ["data", error.data],
     ["cause", error.cause],
-    ["errors", error.name === "AggregateError" ? error.errors : undefined],
+    ["errors", error.errors],
+    ["fields", error.fields],
     ["stack", withStack ? cut(error.stack, STACK_CHARS_MAX) : undefined],
   ];
   return entries.filter((entry) => entry[1] !== undefined);
 }
 
+function isFields(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+/**
+ * What a method threw, as it may be told: only this library itself answers with a DuowireError (spec/rpc.md, 2.3). A
+ * caller could not tell a code that a method passes on, of a session of its own perhaps, from one of this session.
+ */
+export function asThrown(error: unknown): unknown {
+  const isOurs = error instanceof Error && error.name === "DuowireError";
+  return isOurs ? Object.create(error, { name: { value: "Error" } }) : error;
+}
+
 /**
  * What the far side's application threw. `name`, `message` and `code` are what it says; whatever it says, this is never
- * an instance of a class of this side but `RemoteError` and `Error`.
+ * an instance of a class of this side but `RemoteError` and `Error`; classes that were registered arrive as themselves.
  */
 export class RemoteError extends Error {
   override readonly name: string;
@@ -57,6 +72,8 @@ export class RemoteError extends Error {
   readonly data: unknown;
   /** The parts of an AggregateError. */
   readonly errors: readonly unknown[] | undefined;
+  /** What the error's class adds, where only the far side has registered it (`registerError`): data, not checked. */
+  readonly fields: Readonly<Record<string, unknown>> | undefined;
 
   constructor(fields: ErrorFields) {
     const message = cut(fields.message, MESSAGE_CHARS_MAX);
@@ -65,6 +82,7 @@ export class RemoteError extends Error {
     this.code = safeCode(fields.code);
     this.data = fields.data;
     this.errors = Array.isArray(fields.errors) ? fields.errors : undefined;
+    this.fields = isFields(fields.fields) ? fields.fields : undefined;
     // The stack of this side would only show how octets were read. (Assigned: to define it makes V8 format it first.)
     this.stack = cut(fields.stack, STACK_CHARS_MAX) || `${this.name}: ${message}`;
   }

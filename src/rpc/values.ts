@@ -5,7 +5,9 @@
 import { DuowireError } from "../base/errors.js";
 import { Decoder, Encoder, malformed, OCTETS_COUNT, TWO_POW_32, writeExtensionHead } from "../base/messagepack.js";
 import { type OctetReader, varintLength } from "../base/octets.js";
-import { type ErrorFields, errorEntries, RemoteError, safeName } from "./remote-error.js";
+import { entriesOf, makeError } from "./error-classes.js";
+import { type ErrorFields, safeName } from "./remote-error.js";
+import { viewConstructors } from "./view-constructors.js";
 
 const TIMESTAMP = -1;
 const UNDEFINED = 0x00;
@@ -48,23 +50,6 @@ export const ERROR_COUNT = 64;
 
 const DATE_MS_MAX = 8_640_000_000_000_000;
 const NANOSECONDS_PER_MS = 1_000_000;
-
-type ViewConstructor = { BYTES_PER_ELEMENT?: number; new (buffer: ArrayBuffer): ArrayBufferView };
-
-/** By kind octet, from 1 on; a Uint8Array is bin. Elements cross as they lie in memory: little-endian, but on s390x. */
-const viewConstructors: readonly ViewConstructor[] = [
-  Int8Array,
-  Uint8ClampedArray,
-  Int16Array,
-  Uint16Array,
-  Int32Array,
-  Uint32Array,
-  Float32Array,
-  Float64Array,
-  BigInt64Array,
-  BigUint64Array,
-  DataView,
-];
 
 /** How a function or an object crosses as a reference. */
 export interface Reference {
@@ -208,12 +193,20 @@ export class ValueEncoder extends Encoder {
   /** Sends of an error what can cross and leaves out the rest: an answer that says less is better than none. */
   private fields(error: ErrorFields): void {
     if (this.errors === ERRORS_DEPTH_MAX) this.refuse(`it is more than ${ERRORS_DEPTH_MAX} errors deep`);
+    this.charge(ERROR_COUNT);
+    this.errors++;
+    try {
+      this.sendable(entriesOf(error, this.hooks.stacks), "fields");
+    } finally {
+      this.errors--;
+    }
+  }
+
+  /** A map of at most 15 entries without those whose values cannot cross; likewise the one that is `inside` of it. */
+  private sendable(entries: readonly (readonly [string, unknown])[], inside?: string): void {
     const { writer, depth } = this;
     const { length } = writer;
-    const entries = errorEntries(error, this.hooks.stacks);
-    this.charge(ERROR_COUNT);
     this.enter(2 * entries.length);
-    this.errors++;
     let count = 0x80;
     writer.u8(count);
     for (const [key, value] of entries) {
@@ -222,7 +215,8 @@ export class ValueEncoder extends Encoder {
       this.path[depth] = key;
       try {
         this.write(key);
-        this.write(value);
+        if (key === inside) this.sendable(Object.entries(value as object));
+        else this.write(value);
         count++;
       } catch {
         writer.length = length;
@@ -230,7 +224,6 @@ export class ValueEncoder extends Encoder {
         this.depth = depth + 1;
       }
     }
-    this.errors--;
     this.depth = depth;
     writer.buffer[length] = count;
   }
@@ -301,7 +294,8 @@ export class ValueDecoder extends Decoder {
     if (reader.offset !== end) malformed("a reference of another length");
     if (kind && kind >= kinds) return this.refuse(`a reference of kind ${kind}`);
     try {
-      return hooks.reference ? hooks.reference(type, number, kind) : this.refuse("a reference");
+      const value = hooks.reference ? hooks.reference(type, number, kind) : this.refuse("a reference");
+      return this.errors ? this.refuse("a reference inside an error") : value;
     } catch (error) {
       if (!(error instanceof DuowireError)) throw error;
       this.refusal ??= error;
@@ -380,7 +374,7 @@ export class ValueDecoder extends Decoder {
     const fields = (this.read() ?? 0) as ErrorFields;
     this.errors--;
     if (Object.getPrototypeOf(fields) !== Object.prototype) malformed("an error without its map");
-    return this.errors < ERRORS_DEPTH_MAX ? this.make(() => new RemoteError(fields)) : undefined;
+    return this.errors < ERRORS_DEPTH_MAX ? this.make(() => makeError(fields)) : undefined;
   }
 
   /** Makes what is not made for nothing: not when the value is refused already. */

@@ -98,8 +98,7 @@ export class Outgoing {
     }
     const mark = --this.lastLong;
     this.longLeft.add(mark);
-    this.waiting.push({ number: 0, octets: this.run.copy(start), mark, cut: 0 });
-    this.run.length = start;
+    this.waiting.push({ number: 0, octets: this.run.cut(start), mark, cut: 0 });
     this.tidyRun();
     return mark;
   }

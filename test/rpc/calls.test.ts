@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
 import { DuowireError } from "../../src/base/errors.js";
+import { OctetWriter } from "../../src/base/octets.js";
+import { FAILURE } from "../../src/rpc/messages.js";
 import { RemoteError } from "../../src/rpc/remote-error.js";
+import { ValueEncoder } from "../../src/rpc/values.js";
 import { Pair, turn } from "./support.js";
 
 test("RpcPeer answers calls both ways at once", async () => {
@@ -101,7 +104,27 @@ test("FAILURE of a thrown value that cannot cross says so", async () => {
   expect(error).toMatchObject({ code: "invalid_argument", outcome: "answered", side: "remote" });
 });
 
-test("FAILURE with a code of a call is a DuowireError, with a code of the session it is not", async () => {
+test("FAILURE of a method that throws a DuowireError, or what looks like one, is a RemoteError with its code", async () => {
+  const codes = ["invalid_argument", "deadline_exceeded", "not_sent", "closed"] as const;
+  const service = {
+    fail: (index: number) => Promise.reject(new DuowireError(codes[index] ?? "closed", "mine")),
+    forge: (index: number) => {
+      throw Object.assign(new Error("mine"), { name: "DuowireError", code: codes[index] });
+    },
+  };
+  const pair = new Pair<unknown, typeof service>(undefined, service);
+  for (const [index, code] of codes.entries()) {
+    for (const call of [pair.remoteB.fail(index), pair.remoteB.forge(index)]) {
+      const error = await pair.failure(call);
+      expect(error).not.toBeInstanceOf(DuowireError);
+      expect(error).toMatchObject({ name: "Error", remote: true, code, message: "mine" });
+    }
+  }
+  expect(pair.b.told.serviceErrors.some(({ error }) => error instanceof DuowireError)).toBe(true);
+});
+
+test("FAILURE of the far side's library is a DuowireError with a code of a call, and never with one of a session", async () => {
+  const pair = new Pair<unknown, { any(): void }>();
   const codes = [
     "invalid_argument",
     "deadline_exceeded",
@@ -110,10 +133,15 @@ test("FAILURE with a code of a call is a DuowireError, with a code of the sessio
     "closed",
     "superseded",
   ] as const;
-  const service = { fail: (index: number) => Promise.reject(new DuowireError(codes[index] ?? "closed")) };
-  const pair = new Pair<unknown, typeof service>(undefined, service);
   for (const [index, code] of codes.entries()) {
-    const error = await pair.failure(pair.remoteB.fail(index));
+    const call = pair.remoteB.any();
+    pair.a.sink.hand();
+    const writer = new OctetWriter();
+    writer.u16(FAILURE);
+    writer.u8(index + 1);
+    new ValueEncoder().encode(writer, new DuowireError(code));
+    pair.a.peer.receive(writer.take(), 0);
+    const error = await pair.failure(call);
     expect(error.code).toBe(code);
     expect(error instanceof DuowireError).toBe(index < 2);
     if (index < 2) expect(error).toMatchObject({ side: "remote", outcome: "answered" });

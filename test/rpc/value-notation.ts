@@ -1,5 +1,5 @@
 /** The notation of spec/vectors/values.json, both ways. */
-import type { RemoteError } from "../../src/rpc/remote-error.js";
+import { RemoteError } from "../../src/rpc/remote-error.js";
 import type { ReferenceType } from "../../src/rpc/values.js";
 
 /** Stands for whatever the owner of the hooks lends. */
@@ -57,7 +57,8 @@ const builders: Readonly<Record<string, (tag: Tag) => unknown>> = {
   url: (tag) => new URL(String(tag.href)),
   typed: (tag) => new (viewKinds[String(tag.kind)] as ViewConstructor)(fromHex(String(tag.hex)).buffer),
   buffer: (tag) => fromHex(String(tag.hex)).buffer,
-  error: ({ $, name, message, cause, errors, ...more }) => {
+  error: ({ $, name, message, cause, errors, fields, ...more }) => {
+    if (fields) return new RemoteError({ name, message, fields: build(fields) });
     const options = cause === undefined ? undefined : { cause: build(cause) };
     const several = errors && new AggregateError((errors as Notation[]).map(build), String(message), options);
     return Object.assign(several || new Error(String(message), options), build(more), { name });
@@ -76,7 +77,7 @@ export function build(notation: Notation): unknown {
 function describeError(error: Error): Notation {
   const notation: Tag = { $: "error", name: error.name, message: error.message };
   const fields = error as Partial<RemoteError>;
-  for (const key of ["code", "data", "cause", "errors"] as const) {
+  for (const key of ["code", "data", "cause", "errors", "fields"] as const) {
     if (fields[key] !== undefined) notation[key] = describe(fields[key]);
   }
   return notation;
