@@ -1,10 +1,15 @@
 /**
  * What the server proves things with. Everything is derived from one secret and the identification, so nothing has to
- * be stored for it: an ended session is recognised by its key without a tombstone (D5). server/ implements it.
+ * be stored for it: an ended session is recognised by its key without a tombstone (D5). host/ implements it.
  */
 
 /** Derived keys and tokens. Every comparison takes the same time for a right and a wrong value. */
 export interface Secrets {
+  /**
+   * The session's own secret, from which all below follow for this identification, and nothing for any other: what a
+   * worker thread or another process is given.
+   */
+  session(id: string): Uint8Array;
   /** The 256-bit key of the session with this identification, live or not. */
   key(id: string): Uint8Array;
   /** Whether `key` is the key of `id`. */

@@ -17,10 +17,10 @@ import { TokenBuckets } from "../access/token-buckets.js";
 import type { CancelTimer } from "../base/clock.js";
 import { DuowireError } from "../base/errors.js";
 import type { Link } from "../frame/link.js";
+import { deriveSecrets } from "../host/secrets.js";
 import type { AcceptedExchangeLink } from "../link/http-exchange-server.js";
 import { sourceOf } from "./client-address.js";
 import { GroupList } from "./group-list.js";
-import { deriveSecrets } from "./secrets.js";
 import type { AskedAccess, ServiceClass, Settings } from "./settings.js";
 
 /** However short the lease: a repeat of an access may come as late as a client tries to connect, and some more. */

@@ -8,11 +8,11 @@ import { ClientSession, type ConnectOptions } from "../client/session.js";
 import type { AccessFrame } from "../frame/control.js";
 import { defaultLimits } from "../frame/limits.js";
 import { inline, type ServiceClass } from "../host/inline.js";
+import { deriveSecrets } from "../host/secrets.js";
 import type { Interceptor } from "../rpc/interceptors.js";
 import type { ServiceSession } from "../rpc/service.js";
 import type { ClientOf } from "../rpc/types.js";
 import { GroupList } from "../server/group-list.js";
-import { deriveSecrets } from "../server/secrets.js";
 import { TestNetwork } from "./network.js";
 
 /** What a pair takes. */

@@ -6,7 +6,7 @@ import { decodeBase64url, encodeBase64url } from "../../src/access/base64url.js"
 import { notificationHeaders, notificationJson } from "../../src/access/identification-notification.js";
 import { platformRandom } from "../../src/base/clock.js";
 import { defaultLimits } from "../../src/frame/limits.js";
-import { deriveSecrets } from "../../src/server/secrets.js";
+import { deriveSecrets, sessionSecrets } from "../../src/host/secrets.js";
 
 test("encodeBase64url agrees with Node, and decodeBase64url gives back", () => {
   fc.assert(
@@ -139,4 +139,14 @@ test("secrets of two sessions, two purposes and two servers have nothing in comm
   for (const wrong of ["", ".", "7", `7.${"A".repeat(22)}`, `07${one.admission("WAO1", 7).slice(1)}`, "x.y", "ä.ö"]) {
     expect(one.admissionNumber("WAO1", wrong)).toBeUndefined();
   }
+});
+
+test("the secret of one session gives its keys and tokens, and those of no other session", () => {
+  const server = deriveSecrets(new Uint8Array(32));
+  const carried = sessionSecrets("WAO1", server.session("WAO1"));
+  expect(carried.key("WAO1")).toEqual(server.key("WAO1"));
+  expect(server.admissionNumber("WAO1", carried.admission("WAO1", 3))).toBe(3);
+  expect(server.signedPath("WAO1", "GET", carried.signPath("WAO1", "GET", "/a", 60_000), 0)).toBe("/a");
+  expect(() => carried.key("WAO2")).toThrow(/was not given/);
+  expect(Buffer.from(server.session("WAO1")).equals(server.session("WAO2"))).toBe(false);
 });

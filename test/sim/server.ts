@@ -351,6 +351,7 @@ function simulatedSecrets(secret: number): Secrets {
       const attach = Number.parseInt(token, 10);
       return token === admission(id, attach) ? attach : undefined;
     },
+    session: never,
     doorToken: never,
     doorTokenFits: never,
     signPath: never,
