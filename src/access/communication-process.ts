@@ -72,6 +72,11 @@ export interface CommunicationProcess {
    * the live list (D3).
    */
   accept(link: Link, proof?: AccessFrame): void;
+  /**
+   * Takes over the socket of an upgrade that was admitted, and makes a link of it where the process runs. False, or
+   * left out: it cannot, and the caller makes the link.
+   */
+  acceptUpgrade?(upgrade: Upgrade): boolean;
   /** Whether an upgrade that names this admission token may come as far as the process (D27). */
   admits(admission: string): boolean;
   /** Hypertext: plain HTTP below the process's address. The caller has let the request in (D26). */
@@ -90,6 +95,17 @@ export interface CommunicationProcess {
   end(reason: DuowireError): void;
   /** Settles when the process has ended, with the reason; never rejects. */
   readonly ended: Promise<DuowireError>;
+}
+
+/** An upgrade to a WebSocket before its handshake. */
+export interface Upgrade {
+  /** The socket, which nothing was read from since the upgrade came. */
+  readonly socket: object;
+  /** What the client sent behind the head of its request. */
+  readonly head: Uint8Array;
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
 /** What a server hands to every host with each access: what its processes share with its addresses. */
@@ -122,6 +138,8 @@ export interface ProcessObserver {
   stateChanged(access: Access, state: ProcessState): void;
   /** A bug of the library's: the process it happened in has been ended. */
   bug(access: Access, error: unknown): void;
+  /** The state, the link or the newest attach of a process may have changed. */
+  changed?(access: Access): void;
 }
 
 /** Makes communication processes of one service. */

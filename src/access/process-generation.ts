@@ -61,6 +61,8 @@ export class ProcessList {
   /** Ready and perhaps never attached to, in the order of their deadlines. */
   readonly #deadlines = new Set<Entry>();
   readonly #nonces = new Map<string, { id: string; atMs: number }>();
+  /** Why processes crashed, the latest last: nobody else can tell their clients. */
+  readonly #crashes = new Map<string, { reason: DuowireError; atMs: number }>();
   #knownSinceMs: number;
 
   constructor(options: ProcessListOptions) {
@@ -97,6 +99,11 @@ export class ProcessList {
   /** How many processes from `source` live or are being made. */
   from(source: string): number {
     return this.#bySource.of(source);
+  }
+
+  /** Why the process with this identification crashed, for as long as a nonce is remembered; undefined if it did not. */
+  crashOf(id: string): DuowireError | undefined {
+    return this.#crashes.get(id)?.reason;
   }
 
   /** How many processes from `source` were never attached to. */
@@ -179,6 +186,7 @@ export class ProcessList {
     this.#deadlines.add(entry);
     void process.ended.then((reason) => {
       this.#remove(entry);
+      if (reason.code === "process_crashed") this.#rememberCrash(entry.id, reason);
       this.#options.ended(process, reason);
     });
     this.#options.generated(process);
@@ -202,6 +210,15 @@ export class ProcessList {
   #remember(nonce: string, id: string): void {
     this.#nonces.set(nonce, { id, atMs: this.#options.now() });
     this.#forgetNonces();
+  }
+
+  #rememberCrash(id: string, reason: DuowireError): void {
+    const { now, noncesKeptMs, noncesMax } = this.#options;
+    this.#crashes.set(id, { reason, atMs: now() });
+    for (const [oldest, { atMs }] of this.#crashes) {
+      if (atMs > now() - noncesKeptMs && this.#crashes.size <= noncesMax) break;
+      this.#crashes.delete(oldest);
+    }
   }
 
   /** Forgetting moves the horizon: an unknown nonce from before it may be a repeat, and is refused as such. */

@@ -46,7 +46,7 @@ export const errorTable = {
   protocol_error: ["stop", 400],
   slow_consumer: ["stop"],
   server_closed: ["new_access"],
-  process_crashed: ["new_access"],
+  process_crashed: ["new_access", 410],
   not_sent: ["fix_call"],
   outcome_unknown: ["fix_call"],
   // Calls.

@@ -39,6 +39,17 @@ export function explainEnd(end: CarrierEnd, known: EndKnowledge): { cause: Carri
   return { cause: "exit", reason: `it exited by itself with code ${code}` };
 }
 
+/** An end as Node tells it, with its reason: what it was killed for, or what {@link explainEnd} makes of it. */
+export function endOf(
+  kind: CarrierKind,
+  killReason: string | undefined,
+  { code, signal, error }: { readonly code: number | null; readonly signal: string | null; readonly error: unknown },
+): CarrierEnd {
+  const end = { code: code ?? undefined, signal: signal ?? undefined, error, reason: "" };
+  const reason = killReason ?? explainEnd(end, { kind, limits: {}, killedFor: undefined }).reason;
+  return { ...end, reason };
+}
+
 /** What the clients of an ended carrier's sessions are told. */
 export function crashError(reason: string): DuowireError {
   return new DuowireError("process_crashed", `the communication process has ended unexpectedly: ${reason}`);

@@ -4,7 +4,7 @@
  * of this library, so nothing is checked here and nothing is kept compatible.
  *
  * `id` is always a session's identification. A **flow** is a numbered two-way run of octets with credit, opened by the
- * server's side: a relayed link, one HTTP request and its answer, or the calls of `server.sessions.get(id).client`.
+ * server's side: a relayed link, one HTTP request and its answer, or calls between the server's program and the carrier.
  */
 import type { Access, ProcessState } from "../access/communication-process.js";
 import type { CallOutcome, ErrorSide } from "../base/errors.js";
@@ -25,6 +25,8 @@ export interface CarriedError {
   readonly side?: ErrorSide | undefined;
   readonly outcome?: CallOutcome | undefined;
   readonly retryAfterMs?: number | undefined;
+  /** A RemoteError: what the client threw. */
+  readonly isRemote?: boolean;
   readonly cause?: CarriedError | undefined;
 }
 
@@ -34,6 +36,7 @@ export interface CarriedGrounds {
   readonly links: readonly string[];
   readonly limits: AnnouncedLimits;
   readonly queueBytesMax: number;
+  readonly errorStacks: boolean;
 }
 
 /** The head of an HTTP request: for a service's `fetch`, and for the handshake of an upgrade. */
@@ -48,7 +51,7 @@ export interface CarriedResponse {
   readonly status: number;
   readonly statusText: string;
   readonly headers: readonly (readonly [name: string, value: string])[];
-  /** Whether octets and {@link FlowFinish} follow. */
+  /** Whether octets follow; {@link FlowFinish} does in any case. */
   readonly hasBody: boolean;
 }
 
@@ -75,6 +78,16 @@ export interface FlowFinish {
   readonly end: LinkEnd | "whole" | "aborted";
 }
 
+/** The receiver wants no more octets of this flow: the other side is to finish. */
+export interface FlowStop {
+  readonly type: "stop";
+  readonly flow: FlowNumber;
+  readonly reason: string;
+}
+
+/** A message of a flow, in either direction. */
+export type FlowMessage = FlowOctets | FlowTaken | FlowFinish | FlowStop;
+
 /** What the server's process says to a carrier. */
 export type ToCarrier =
   /** Make a communication process; answered by `generated` or `refused`. */
@@ -85,6 +98,8 @@ export type ToCarrier =
       /** The session's own secret: nothing of another session follows from it. */
       readonly secret: Uint8Array;
       readonly grounds: CarriedGrounds;
+      /** The flow of the calls between the server's program and the carrier, as messages of spec/rpc.md. */
+      readonly talk: FlowNumber;
     }
   /** End the process in good order, with this reason; answered by `ended` once it has. */
   | { readonly type: "end"; readonly id: string; readonly reason: CarriedError }
@@ -104,8 +119,6 @@ export type ToCarrier =
       readonly request: CarriedRequest;
       readonly hasBody: boolean;
     }
-  /** A flow that carries the calls of the server's program to the client, as messages of spec/rpc.md. */
-  | { readonly type: "client"; readonly id: string; readonly flow: FlowNumber }
   /** With the socket of an upgrade, and what the client sent behind its head. Answered by `socket_taken`. */
   | {
       readonly type: "socket";
@@ -118,9 +131,7 @@ export type ToCarrier =
   | { readonly type: "leave" }
   /** Answer `pong` at once: shows that the carrier's event loop turns. */
   | { readonly type: "ping"; readonly number: number }
-  | FlowOctets
-  | FlowTaken
-  | FlowFinish;
+  | FlowMessage;
 
 /** What a carrier says to the server's process. */
 export type FromCarrier =
@@ -157,6 +168,4 @@ export type FromCarrier =
   | { readonly type: "bug"; readonly id: string; readonly error: CarriedError }
   /** Answers `ping`. */
   | { readonly type: "pong"; readonly number: number; readonly heapBytes: number; readonly rssBytes: number }
-  | FlowOctets
-  | FlowTaken
-  | FlowFinish;
+  | FlowMessage;

@@ -56,7 +56,7 @@ export interface ReceptionEvents {
 }
 
 /** How many attaches an admission token outlives: those of which the client may never have seen the answer. */
-const ADMISSIONS_KEPT = 16;
+export const ADMISSIONS_KEPT = 16;
 /** How many clients that were superseded are remembered, so that they are told when they come late. */
 const SUPERSEDED_KEPT = 16;
 /** How long a server waits for CLOSED. */
@@ -71,8 +71,7 @@ export class Reception {
   /** Whose the conversation is, and whose it was: those never come back (D11). */
   private incarnation: Uint8Array | undefined;
   private readonly superseded: Uint8Array[] = [];
-  /** The attach number that the newest admission token was made for. */
-  private lastAttach = 0;
+  private newestAttach = 0;
   private reason: DuowireError | undefined;
   /** The end that the client has been warned of, and when it comes at the latest. */
   private goingAway: { readonly reason: DuowireError; readonly endsAt: number } | undefined;
@@ -86,6 +85,11 @@ export class Reception {
     const { state } = this.driver.session;
     if (state === "closed" || state === "closing") return state;
     return this.wasAttached && state !== "fresh" ? state : "waiting";
+  }
+
+  /** The attach number that the newest admission token was made for. */
+  get lastAttach(): number {
+    return this.newestAttach;
   }
 
   /** The link that is attached now. */
@@ -179,7 +183,7 @@ export class Reception {
 
   private welcomeOf(attach: AttachFrame | AccessFrame) {
     const { access, secrets, links } = this.options;
-    this.lastAttach = Math.max(this.lastAttach, attach.attach);
+    this.newestAttach = Math.max(this.lastAttach, attach.attach);
     const admission = secrets.admission(access.id, this.lastAttach);
     return attach.type === "attach" ? { admission } : { admission, id: access.id, key: access.key, links };
   }
@@ -187,7 +191,7 @@ export class Reception {
   /** Another client with the key: the first one's conversation ends, a new one begins (D11). */
   private supersede(): void {
     const before = this.driver;
-    this.lastAttach = 0;
+    this.newestAttach = 0;
     if (this.incarnation !== undefined) this.superseded.push(this.incarnation);
     if (this.superseded.length > SUPERSEDED_KEPT) this.superseded.shift();
     this.driver = this.converse();

@@ -36,11 +36,14 @@ export interface ProcessOptions {
 /** One service with its client. */
 export class ServiceProcess implements CommunicationProcess {
   readonly ended: Promise<DuowireError>;
+  /** Settles after {@link ended}, when the service is disposed of; never rejects. */
+  readonly disposed: Promise<void>;
   /** The session as the service sees it. */
   readonly session: ServiceSession;
   private readonly reception: Reception;
   private readonly abort = new AbortController();
   private readonly end_: Deferred<DuowireError> = deferred();
+  private readonly dispose: Deferred<void> = deferred();
   private peer!: RpcPeer;
   private service: Service<unknown> | undefined;
   private lastState: ProcessState = "waiting";
@@ -54,13 +57,14 @@ export class ServiceProcess implements CommunicationProcess {
     private readonly options: ProcessOptions = {},
   ) {
     this.ended = this.end_.promise;
+    this.disposed = this.dispose.promise;
     this.reception = new Reception({
       ...grounds,
       access,
       application: (outgoing, wake) => this.converse(outgoing, wake),
       events: {
         state: (state) => this.stateChanged(state),
-        ended: (reason) => void this.finish(reason),
+        ended: (reason) => void this.finish(reason).then(this.dispose.resolve),
         turnEnded: () => this.endIfDrained(),
         bug: (error) => this.failed(error),
       },
@@ -74,6 +78,11 @@ export class ServiceProcess implements CommunicationProcess {
 
   get linkKind(): LinkKind | undefined {
     return this.reception.link?.kind;
+  }
+
+  /** The highest attach number that was answered; 0 before the first. */
+  get lastAttach(): number {
+    return this.reception.lastAttach;
   }
 
   /** The stub of what the client exposes. */
@@ -180,6 +189,7 @@ export class ServiceProcess implements CommunicationProcess {
   private stateChanged(state: ProcessState): void {
     const before = this.lastState;
     this.lastState = state;
+    this.grounds.observer.changed?.(this.access);
     if (state === before) return;
     this.grounds.observer.stateChanged(this.access, state);
     if (this.service === undefined) return;

@@ -1,11 +1,29 @@
 /** A link over a WebSocket that the server accepted: `ws`, by its own events, which cost less than the browser's. */
-import { WebSocket } from "ws";
+import { type ServerOptions, WebSocket, WebSocketServer } from "ws";
+import { WRITE_BYTES_MAX } from "../frame/limits.js";
 import type { Link, LinkEvents } from "../frame/link.js";
-import { asciiReason } from "./websocket.js";
+import { asciiReason, SUBPROTOCOL } from "./websocket.js";
+
+/** Room for what one write carries besides its octets: nothing now, reserved for later. */
+const PAYLOAD_MARGIN_BYTES = 65_536;
+/** How long a client may take to confirm the end of a link: one that a path has swallowed never does. */
+const CLOSE_MS_MAX = 1_000;
 
 const NORMAL_CLOSURE = 1_000;
 const UNSUPPORTED_DATA = 1_003;
 const ABNORMAL_CLOSURE = 1_006;
+
+/** What finishes the handshakes of upgrades that were let in, wherever that is. */
+export function webSocketAcceptor(): WebSocketServer {
+  return new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: WRITE_BYTES_MAX + PAYLOAD_MARGIN_BYTES,
+    handleProtocols: () => SUBPROTOCOL,
+    closeTimeout: CLOSE_MS_MAX,
+  } as ServerOptions);
+}
 
 /** The link over a WebSocket whose handshake is done. */
 export function acceptWebSocket(socket: WebSocket): Link {

@@ -85,6 +85,8 @@ export interface PeerContext {
   readonly interceptors: readonly Interceptor[] | undefined;
   /** The session that calls travel over, for those who ask. */
   readonly session: (() => CallSession) | undefined;
+  /** What a call fails with whose FAILURE carried this; undefined leaves it to the rules of spec/rpc.md, 2.3. */
+  readonly readFailure: ((failure: unknown) => unknown) | undefined;
   /** Says that something was queued. */
   readonly wake: () => void;
   /** Why the session has ended, once it has. */

@@ -176,7 +176,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     this.unpin(call);
     if (call.isSettled) this.lateAnswers++;
     else if (refusal) call.reject(answered(call, refusal.code, refusal.message));
-    else if (isFailure) this.fail(call, failureOf(call, value));
+    else if (isFailure) this.fail(call, this.context.readFailure?.(value) ?? failureOf(call, value));
     else {
       pinFor(call, value);
       call.resolve(value);

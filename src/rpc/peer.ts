@@ -46,6 +46,11 @@ export interface RpcPeerOptions {
   readonly interceptors?: readonly Interceptor[] | undefined;
   /** The session that this peer belongs to, as interceptors and methods may know it. */
   readonly session?: () => CallSession;
+  /**
+   * What a call fails with whose FAILURE carried this; undefined leaves it to the rules of the wire. For a far side that
+   * is a relay of our own: it speaks of errors that the rules would not believe.
+   */
+  readonly readFailure?: (failure: unknown) => unknown;
 }
 
 /**
@@ -59,9 +64,10 @@ export class RpcPeer {
   private root: object | undefined;
 
   constructor({ root, awaitsRoot = false, events = {}, stacks = false, ...options }: RpcPeerOptions) {
-    const { sink, wake, clock, limits, session } = options;
+    const { sink, wake, clock, limits, session, readFailure } = options;
     const interceptors = options.interceptors?.length ? options.interceptors : undefined;
-    this.context = { sink, wake, clock, limits, events, stacks, interceptors, session, ended: undefined };
+    const given = { sink, wake, clock, limits, events, stacks, interceptors, session, readFailure };
+    this.context = { ...given, ended: undefined };
     this.outgoing = new OutgoingCalls(this.context);
     this.incoming = new IncomingCalls(this.context, this.outgoing.references, awaitsRoot);
     if (root) this.incoming.serve(root);

@@ -13,7 +13,7 @@ export async function processFor(
   checkNode(core, id);
   if (key === undefined || !core.secrets.keyFits(id, key)) throw sessionUnknown();
   const generation = core.processes.get(id);
-  if (generation === undefined) throw new DuowireError("session_ended");
+  if (generation === undefined) throw core.processes.crashOf(id) ?? new DuowireError("session_ended");
   return generation.ready;
 }
 

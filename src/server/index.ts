@@ -17,6 +17,8 @@ export type {
 } from "../access/communication-process.js";
 export type { ConnectionAddress } from "../access/connection-address.js";
 export { DuowireError, type ErrorCode } from "../base/errors.js";
+export { type CarriedOptions, childProcess, workerThread } from "../host/carried.js";
+export { inline } from "../host/inline.js";
 export type { Group, GroupEvents } from "./group.js";
 export type { CloseOptions, FailedCall, Server, ServerEvents } from "./server.js";
 export type { ServerSession, SessionList } from "./session-list.js";

@@ -1,15 +1,17 @@
 /**
  * The upgrade to a WebSocket, at the address of a process only. Origin and host come first, then the admission token
  * of the subprotocol list, then the handshake, then the process, which still wants the key in its first frame (D27).
+ * A process of its own takes the socket before the handshake, and finishes that itself.
  */
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { type ServerOptions, WebSocketServer } from "ws";
+import type { WebSocketServer } from "ws";
 import type { CommunicationProcess } from "../access/communication-process.js";
 import { wireHeaders } from "../access/identification-notification.js";
 import { DuowireError } from "../base/errors.js";
-import { WRITE_BYTES_MAX } from "../frame/limits.js";
+import { resumeReading, stopReading } from "../host/socket-hand-off.js";
 import { ADMISSION_PREFIX, SUBPROTOCOL } from "../link/websocket.js";
+import { webSocketAcceptor } from "../link/websocket-server.js";
 import { clientAddress } from "./client-address.js";
 import type { ServerCore } from "./core.js";
 import { checkNode } from "./holder.js";
@@ -18,10 +20,6 @@ import { refusalAnswer, refusalOf, sessionUnknown } from "./refusals.js";
 import { badRequest, checkHead } from "./request-reading.js";
 import { placeOf } from "./request-target.js";
 
-/** Room for what one write carries besides its octets: nothing now, reserved for later. */
-const PAYLOAD_MARGIN_BYTES = 65_536;
-/** How long a client may take to confirm the end of a link: one that a path has swallowed never does. */
-const CLOSE_MS_MAX = 1_000;
 /** How long a refused client may take to read its refusal. */
 const REFUSED_MS_MAX = 1_000;
 
@@ -33,14 +31,7 @@ export class UpgradeAcceptor {
 
   constructor(core: ServerCore) {
     this.#core = core;
-    this.#webSockets = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      maxPayload: WRITE_BYTES_MAX + PAYLOAD_MARGIN_BYTES,
-      handleProtocols: () => SUBPROTOCOL,
-      closeTimeout: CLOSE_MS_MAX,
-    } as ServerOptions);
+    this.#webSockets = webSocketAcceptor();
     this.#webSockets.on("wsClientError", (error, socket, request) => {
       this.#refuse(request, socket, badRequest(`the WebSocket handshake is malformed: ${error.message}`));
     });
@@ -48,6 +39,8 @@ export class UpgradeAcceptor {
 
   /** The one guarded entry: whatever is wrong, the socket is answered and closed, and nothing is thrown. */
   async receive(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    // Before anything is awaited: the socket may belong to another process soon.
+    stopReading(socket);
     socket.on("error", () => socket.destroy());
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
@@ -55,6 +48,9 @@ export class UpgradeAcceptor {
     try {
       const process = await this.#admit(request);
       if (socket.destroyed) return;
+      const { method = "GET", url = "", headers } = request;
+      if (process.acceptUpgrade?.({ socket, head, method, url, headers })) return;
+      resumeReading(socket);
       this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
         isUpgraded = true;
         process.accept(this.#core.parts.acceptWebSocket(webSocket));
@@ -103,6 +99,7 @@ export class UpgradeAcceptor {
     const all = { ...wireHeaders, ...headers, connection: "close", "content-length": length };
     const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
     // Read on, so that the client's close is seen; and an end to it in any case.
+    resumeReading(socket);
     socket.resume();
     socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n${body}`);
     const cancel = settings.clock.after(REFUSED_MS_MAX, () => socket.destroy());

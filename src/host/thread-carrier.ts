@@ -1,0 +1,61 @@
+/** A carrier that is a worker thread of this process: messages go over its port. */
+import { Worker } from "node:worker_threads";
+import { type Deferred, deferred } from "../base/deferred.js";
+import type { Carrier, CarrierEnd, CarrierOptions } from "./carrier.js";
+import { endOf } from "./carrier-end.js";
+import type { FromCarrier, ToCarrier } from "./carrier-messages.js";
+import { carrierFlags, carrierProgram } from "./carrier-program.js";
+import { cloneable } from "./cloneable.js";
+import { Readiness } from "./readiness.js";
+
+/** Starts a worker thread. */
+export function startThread(options: CarrierOptions): Carrier {
+  return new ThreadCarrier(options);
+}
+
+class ThreadCarrier implements Carrier {
+  readonly kind = "thread";
+  readonly number: number;
+  readonly ended: Promise<CarrierEnd>;
+  private readonly worker: Worker;
+  private readonly readiness: Readiness;
+  private readonly end: Deferred<CarrierEnd> = deferred();
+  private killReason: string | undefined;
+  private error: unknown;
+
+  constructor({ module, execArgv, env }: CarrierOptions) {
+    this.ended = this.end.promise;
+    this.readiness = new Readiness(module, this.ended);
+    this.worker = new Worker(carrierProgram("thread"), {
+      argv: [module.href],
+      execArgv: carrierFlags(execArgv),
+      ...(env && { env: env as NodeJS.ProcessEnv }),
+    });
+    const { worker } = this;
+    this.number = worker.threadId;
+    worker.on("message", (message: FromCarrier) => this.readiness.receive(message));
+    worker.on("error", (error: unknown) => {
+      this.error = error;
+    });
+    worker.once("exit", (code) => {
+      this.end.resolve(endOf("thread", this.killReason, { code, signal: null, error: this.error }));
+    });
+  }
+
+  get ready(): Promise<void> {
+    return this.readiness.ready;
+  }
+
+  listen(receive: (message: FromCarrier) => void): void {
+    this.worker.on("message", receive);
+  }
+
+  post(message: ToCarrier): void {
+    this.worker.postMessage(cloneable(message));
+  }
+
+  kill(reason: string): void {
+    this.killReason ??= reason;
+    void this.worker.terminate();
+  }
+}
