@@ -101,7 +101,7 @@ export class ProcessList {
     return this.#bySource.of(source);
   }
 
-  /** Why the process with this identification crashed, for as long as a nonce is remembered; undefined if it did not. */
+  /** Why the process with this identification crashed, if it did, for as long as a nonce is remembered. */
   crashOf(id: string): DuowireError | undefined {
     return this.#crashes.get(id)?.reason;
   }

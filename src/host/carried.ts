@@ -1,6 +1,6 @@
 /**
- * The hosts that run a service outside of the server's own event loop: `workerThread` and `childProcess`. The service is
- * the default export of a module, the same as runs inline; the module is loaded there, never in the server's process.
+ * The hosts that run a service outside of the server's own event loop: `workerThread` and `childProcess`. The service
+ * is the default export of a module, the same as runs inline; it is loaded there, never in the server's process.
  */
 import type { Access, CommunicationProcess, ProcessGrounds, ProcessHost } from "../access/communication-process.js";
 import { DuowireError } from "../base/errors.js";

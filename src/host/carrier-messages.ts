@@ -4,7 +4,7 @@
  * of this library, so nothing is checked here and nothing is kept compatible.
  *
  * `id` is always a session's identification. A **flow** is a numbered two-way run of octets with credit, opened by the
- * server's side: a relayed link, one HTTP request and its answer, or calls between the server's program and the carrier.
+ * server's side: a relayed link, one HTTP request and its answer, or calls of the server's program and of the carrier.
  */
 import type { Access, ProcessState } from "../access/communication-process.js";
 import type { CallOutcome, ErrorSide } from "../base/errors.js";

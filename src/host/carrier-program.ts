@@ -26,7 +26,7 @@ export function carrierFlags(given: readonly string[] | undefined): string[] {
   return [...flags, "--conditions=duowire-source", "--import", loader];
 }
 
-/** The module of `tsx` that runs TypeScript, looked up from the place of the module `href`; throws if it is not there. */
+/** The module of `tsx` that runs TypeScript, looked up from the place of the module `href`. Throws if there is none. */
 export function tsxNear(href: string): URL {
   // The file beside it is the same for `require`, which finds nothing in a worker.
   return new URL("index.mjs", pathToFileURL(createRequire(href).resolve("tsx/esm/api")));

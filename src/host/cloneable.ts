@@ -1,4 +1,4 @@
-/** A message as structured clone should get it: of octets it would copy the whole buffer beneath them, however few they are. */
+/** A message as structured clone should get it: of octets it copies the whole buffer beneath, however few there are. */
 export function cloneable<Message extends { readonly type: string }>(message: Message): Message {
   const { octets } = message as { readonly octets?: Uint8Array };
   if (octets === undefined || octets.byteLength === octets.buffer.byteLength) return message;

@@ -1,4 +1,4 @@
-/** The body of an HTTP request or answer over a flow, with back-pressure: neither end ever holds more than 256 KiB of it. */
+/** The body of an HTTP request or answer over a flow: no end ever holds more than some 256 KiB of it. */
 import type { Flow, FlowEnd } from "./flow.js";
 
 /** Octets of a body that wait at the receiver before the sender waits, too. */

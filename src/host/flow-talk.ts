@@ -77,7 +77,7 @@ export class FlowTalk {
   }
 }
 
-/** A root that hands each call to `call`, whatever its method; what that throws crosses whole, with code and outcome. */
+/** A root that hands each call to `call`, whatever its method; what that throws crosses with its code and outcome. */
 export function relayRoot(call: (method: string, args: unknown[]) => unknown): object {
   return everyMethod(async (method, args) => {
     try {

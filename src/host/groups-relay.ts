@@ -1,4 +1,4 @@
-/** The server's groups for a service that runs elsewhere: its calls of them travel over the talk of its session (D25). */
+/** The server's groups for a service that runs elsewhere: its calls of them travel over its session's talk (D25). */
 import type {
   EncodedCall,
   GroupCall,

@@ -1,6 +1,6 @@
 /**
- * The keys and tokens of {@link Secrets}, by HMAC-SHA256. From the server's secret follows one secret per session, and from
- * that everything else: so a carrier is given the secret of each session that it carries, and can make up no other's.
+ * The keys and tokens of {@link Secrets}, by HMAC-SHA256. From the server's secret follows one secret per session, and
+ * from that everything else: a carrier is given the secret of each session that it carries, and can make up no other's.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Secrets } from "../access/secrets.js";

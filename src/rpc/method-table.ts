@@ -7,7 +7,7 @@ import { localError } from "./messages.js";
 import { Service, Target } from "./service.js";
 
 /** Name to method. */
-export type MethodTable = Pick<ReadonlyMap<string, Method>, "get">;
+export type MethodTable = ReadonlyMap<string, Method>;
 
 /** A method as it is called: with the object as `this`. */
 export type Method = (this: unknown, ...args: unknown[]) => unknown;
@@ -45,7 +45,7 @@ export function methodsOfClass(service: abstract new () => Service): MethodTable
   return classMethods(service.prototype);
 }
 
-function classMethods(prototype: object): ReadonlyMap<string, Method> {
+function classMethods(prototype: object): MethodTable {
   const table = new Map<string, Method>();
   let of = prototype;
   const name = of.constructor.name;
@@ -64,7 +64,7 @@ function noMethod(name: string, method: unknown): never {
   throw localError("invalid_argument", `${name}.remote names ${String(method)}, which is no method to call`);
 }
 
-function plainMethods(object: object): ReadonlyMap<string, Method> {
+function plainMethods(object: object): MethodTable {
   const table = new Map<string, Method>();
   const prototype: unknown = Object.getPrototypeOf(object);
   if (prototype !== Object.prototype && prototype !== null)
@@ -87,12 +87,13 @@ function addMethods(table: Map<string, Method>, object: object, name: string, se
 /** A root that has every method that can be called: each call is handed to `call`. What relays calls is served so. */
 export function everyMethod(call: (method: string, args: unknown[]) => unknown): object {
   const root = {};
-  const get = (name: string) => (isUncallable(name) ? undefined : (...args: unknown[]) => call(name, args));
-  tables.set(root, { get });
+  const table = new Map<string, Method>();
+  table.get = (name) => (isUncallable(name) ? undefined : (...args) => call(name, args));
+  tables.set(root, table);
   return root;
 }
 
-function refuseReserved(table: ReadonlyMap<string, Method>, name: string): void {
+function refuseReserved(table: MethodTable, name: string): void {
   for (const key of table.keys()) if (isUncallable(key)) throw misused(name, key);
 }
 

@@ -47,8 +47,8 @@ export interface RpcPeerOptions {
   /** The session that this peer belongs to, as interceptors and methods may know it. */
   readonly session?: () => CallSession;
   /**
-   * What a call fails with whose FAILURE carried this; undefined leaves it to the rules of the wire. For a far side that
-   * is a relay of our own: it speaks of errors that the rules would not believe.
+   * What a call fails with whose FAILURE carried this; undefined leaves it to the rules of the wire. For a far side
+   * that is a relay of our own: it speaks of errors that the rules would not believe.
    */
   readonly readFailure?: (failure: unknown) => unknown;
 }
