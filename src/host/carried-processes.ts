@@ -49,6 +49,8 @@ export class CarriedProcesses {
         return void this.generate(message);
       case "end":
         return this.find(message.id)?.end(restoreDuowireError(message.reason));
+      case "drain":
+        return this.find(message.id)?.drain(restoreDuowireError(message.reason), message.withinMs);
       case "link":
         return this.acceptLink(message);
       case "socket":

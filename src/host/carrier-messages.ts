@@ -103,6 +103,8 @@ export type ToCarrier =
     }
   /** End the process in good order, with this reason; answered by `ended` once it has. */
   | { readonly type: "end"; readonly id: string; readonly reason: CarriedError }
+  /** The server is about to stop: end the process with this reason as soon as nothing is under way. */
+  | { readonly type: "drain"; readonly id: string; readonly reason: CarriedError; readonly withinMs: number }
   /** A flow that is a link: the process accepts or refuses it. */
   | {
       readonly type: "link";

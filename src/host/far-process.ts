@@ -6,6 +6,7 @@ import type {
   Access,
   CommunicationProcess,
   ProcessGrounds,
+  ProcessPlace,
   ProcessState,
   Upgrade,
 } from "../access/communication-process.js";
@@ -146,6 +147,15 @@ export class FarProcess implements CommunicationProcess, ChannelSession {
     channel.post({ type: "request", id: this.access.id, flow: flow.number, request: headOf(request), hasBody });
     const carried = new CarriedFetch(flow, request);
     return carried.run().finally(() => channel.closeRequest(flow));
+  }
+
+  get place(): ProcessPlace {
+    const { kind, number } = this.channel.carrier;
+    return { kind, number };
+  }
+
+  drain(reason: DuowireError, withinMs: number): void {
+    this.channel.post({ type: "drain", id: this.access.id, reason: describeError(reason), withinMs });
   }
 
   end(reason: DuowireError): void {
