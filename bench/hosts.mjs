@@ -1,0 +1,150 @@
+// What a session costs in each host: time from its access to its first answer, memory, and hand-offs of sockets a second.
+// npm run build && node bench/hosts.mjs [--rounds 20] [--memory 10] [--handoffs 1000]
+// Prints a table and writes bench/results/hosts.json, which the guides quote. Server and clients have a process each.
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import Echo from "./echo-service.mjs";
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "20" },
+    memory: { type: "string", default: "10" },
+    handoffs: { type: "string", default: "1000" },
+    serve: { type: "string" },
+  },
+});
+/** Sessions opened at the same time for the count of hand-offs. */
+const AT_ONCE = 32;
+
+const module = new URL("./echo-service.mjs", import.meta.url);
+const cold = { warmMin: 0, warmMax: 0 };
+const warm = { warmMin: 4, warmMax: 4 };
+
+/** How each kind is served. */
+const kinds = {
+  inline: () => Echo,
+  "thread, cold": ({ workerThread }) => workerThread(module, cold),
+  "thread, warm": ({ workerThread }) => workerThread(module, warm),
+  "thread, pool of 2": ({ workerThread }) => workerThread(module, { pool: 2 }),
+  "process, cold": ({ childProcess }) => childProcess(module, cold),
+  "process, warm": ({ childProcess }) => childProcess(module, warm),
+  "process, pool of 2": ({ childProcess }) => childProcess(module, { pool: 2 }),
+};
+
+if (values.serve === undefined) await measureAll();
+else await serveForParent(values.serve);
+
+async function measureAll() {
+  const rows = [];
+  for (const name of Object.keys(kinds)) rows.push(await measure(name));
+  const machine = { node: process.version, cores: availableParallelism() };
+  const result = { ...machine, rounds: Number(values.rounds), sessionsForMemory: Number(values.memory), rows };
+  writeFileSync(new URL("./results/hosts.json", import.meta.url), `${JSON.stringify(result, undefined, 2)}\n`);
+  const cell = (text) => String(text).padStart(16);
+  console.log(`Node ${process.version}, ${machine.cores} cores: one session, median of ${values.rounds}`);
+  console.log(`${"".padEnd(20)}${["first answer", "slowest", "memory", "hand-offs"].map(cell).join("")}`);
+  for (const { name, firstAnswerMs, slowestMs, memoryMiB, handOffsPerSecond } of rows) {
+    const handOffs = handOffsPerSecond === undefined ? "" : `${handOffsPerSecond} /s`;
+    const cells = [`${firstAnswerMs} ms`, `${slowestMs} ms`, `${memoryMiB} MiB`, handOffs];
+    console.log(`${name.padEnd(20)}${cells.map(cell).join("")}`);
+  }
+}
+
+async function measure(name) {
+  const server = fork(fileURLToPath(import.meta.url), ["--serve", name], { execArgv: ["--expose-gc"] });
+  const [{ url }] = await once(server, "message");
+  await quiet();
+  const times = [];
+  for (let round = 0; round < Number(values.rounds); round += 1) {
+    times.push(await firstAnswer(url));
+    // The pool refills meanwhile: this is the time of one access, not of a rush.
+    await quiet();
+  }
+  const memoryMiB = await memoryOf(server, url, name === "inline" ? 200 : Number(values.memory));
+  const handOffsPerSecond = name === "process, pool of 2" ? await handOffs(url) : undefined;
+  server.disconnect();
+  await once(server, "exit");
+  times.sort((a, b) => a - b);
+  const round = (ms) => Math.round(ms * 100) / 100;
+  const firstAnswerMs = round(times[times.length >> 1]);
+  return { name, firstAnswerMs, slowestMs: round(times.at(-1)), memoryMiB, handOffsPerSecond };
+}
+
+async function firstAnswer(url) {
+  const { connect } = await import("../dist/client/index.js");
+  const startedMs = performance.now();
+  const session = connect(url, { links: ["websocket"] });
+  await session.remote.echo(1);
+  const ms = performance.now() - startedMs;
+  await session.close();
+  return ms;
+}
+
+/** What one more session takes of memory that is nobody else's, in the server and in its processes together. */
+async function memoryOf(server, url, sessions) {
+  const { connect } = await import("../dist/client/index.js");
+  const before = await privateMiB(server);
+  const open = [];
+  for (let count = 0; count < sessions; count += 1) {
+    const session = connect(url, { links: ["websocket"] });
+    await session.remote.echo(1);
+    open.push(session);
+  }
+  await quiet(1_000);
+  const after = await privateMiB(server);
+  await Promise.all(open.map((session) => session.close()));
+  return Math.round(((after - before) / sessions) * 100) / 100;
+}
+
+async function handOffs(url) {
+  const { connect } = await import("../dist/client/index.js");
+  let left = Number(values.handoffs);
+  const startedMs = performance.now();
+  const one = async () => {
+    while (left-- > 0) {
+      const session = connect(url, { links: ["websocket"] });
+      session.opened.catch(() => undefined);
+      while (session.link?.kind !== "websocket") await once(session, "link");
+      await session.close();
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, one));
+  return Math.round(Number(values.handoffs) / ((performance.now() - startedMs) / 1_000));
+}
+
+/** Private memory of a process and all below it; what is shared with others of the same program does not count. */
+async function privateMiB(server) {
+  server.send("gc");
+  await once(server, "message");
+  const pids = [server.pid];
+  for (const pid of pids) {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim();
+    if (children !== "") pids.push(...children.split(" ").map(Number));
+  }
+  let kib = 0;
+  for (const pid of pids) {
+    const text = readFileSync(`/proc/${pid}/smaps_rollup`, "latin1");
+    for (const [, value] of text.matchAll(/^Private_(?:Clean|Dirty): +(\d+)/gm)) kib += Number(value);
+  }
+  return kib / 1_024;
+}
+
+async function serveForParent(name) {
+  const hosts = await import("../dist/server/index.js");
+  const limits = { waitingPerSourceMax: 10_000, accessesPerSourcePerSecondMax: 100_000 };
+  const server = await hosts.serve({ address: "http://127.0.0.1:0/WAO", service: kinds[name](hosts), limits });
+  process.on("message", () => {
+    globalThis.gc();
+    process.send("done");
+  });
+  process.on("disconnect", () => void server.close().then(() => process.exit()));
+  process.send({ url: server.address.href });
+}
+
+function quiet(ms = 250) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
