@@ -149,11 +149,8 @@ export interface ProcessHost {
   /**
    * A server begins to use the host, which may prepare for the first access: called once, before any `generate`. Where
    * processes run in threads or processes of their own, `ended` is told of the end of each; it does not throw.
+   * Returns what to call when that server is closed and its sessions have ended: it ends what the host keeps besides,
+   * unless another server uses it too, settles when nothing of that is left, and never rejects.
    */
-  open?(ended: (report: CarrierReport) => void): void;
-  /**
-   * That server is closed and its sessions have ended: ends what the host keeps besides, unless another server uses it
-   * too. Settles when nothing of it is left, never rejects. The host can be used again.
-   */
-  close?(): Promise<void>;
+  open?(ended: (report: CarrierReport) => void): () => Promise<void>;
 }

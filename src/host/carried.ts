@@ -2,20 +2,21 @@
  * The hosts that run a service outside of the server's own event loop: `workerThread` and `childProcess`. The service
  * is the default export of a module, the same as runs inline; it is loaded there, never in the server's process.
  */
+import type { CarrierReport } from "../access/carrier-report.js";
 import type { Access, CommunicationProcess, ProcessGrounds, ProcessHost } from "../access/communication-process.js";
+import { systemClock } from "../base/clock.js";
 import { DuowireError } from "../base/errors.js";
-import type { CarrierOptions, Nursery, StartCarrier } from "./carrier.js";
+import type { StartCarrier } from "./carrier.js";
 import { channelTo } from "./carrier-channel.js";
+import { CarrierPool, type CarrierPoolOptions } from "./carrier-pool.js";
+import { readSupervision, type SupervisionOptions } from "./carrier-settings.js";
 import { FarProcess } from "./far-process.js";
-import { nurseryOf } from "./nursery.js";
 import { startProcess } from "./process-carrier.js";
 import { startThread } from "./thread-carrier.js";
 
 /** How a service is run in threads or processes. */
-export interface CarriedOptions {
-  /** So many threads or processes are shared by all sessions; left out, each session has one of its own. */
-  readonly pool?: number;
-  /** Flags of Node for them, such as `--max-old-space-size=256` (processes only). Default: those of this process. */
+export interface CarriedOptions extends SupervisionOptions {
+  /** Flags of Node for them, such as `--enable-source-maps`. Default: those of this process. */
   readonly execArgv?: readonly string[];
   /** Environment variables for them. Default: those of this process. */
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -39,30 +40,46 @@ export function childProcess(module: URL | string, options: CarriedOptions = {})
 }
 
 function carriedHost(start: StartCarrier, module: URL | string, options: CarriedOptions): ProcessHost {
-  const { pool, ...rest } = options;
-  if (pool !== undefined && !(Number.isInteger(pool) && pool >= 1)) {
-    throw invalid(`pool is ${pool}; expected a whole number of at least 1, or leave it out`);
-  }
-  const carrierOptions: CarrierOptions = { module: readModule(module), ...rest };
-  return new CarriedHost(nurseryOf(() => start(carrierOptions), pool));
+  const kind = start === startThread ? "thread" : "process";
+  const { limits, ...settings } = readSupervision(options, kind);
+  const { execArgv, env } = options;
+  const carrier = { module: readModule(module), limits, ...(execArgv && { execArgv }), ...(env && { env }) };
+  return new CarriedHost({ start, carrier, clock: systemClock, ...settings });
 }
 
 class CarriedHost implements ProcessHost {
-  constructor(private readonly nursery: Nursery) {}
+  private pool: CarrierPool | undefined;
+  /** The servers that use this host: each hears of every carrier's end. */
+  private readonly servers = new Set<(report: CarrierReport) => void>();
+
+  constructor(private readonly options: CarrierPoolOptions) {}
+
+  open(ended: (report: CarrierReport) => void): () => Promise<void> {
+    this.servers.add(ended);
+    this.carriers();
+    return async () => {
+      if (this.servers.size === 1) {
+        const { pool } = this;
+        this.pool = undefined;
+        await pool?.close();
+      }
+      this.servers.delete(ended);
+    };
+  }
 
   async generate(access: Access, grounds: ProcessGrounds): Promise<CommunicationProcess> {
-    const carrier = await this.nursery.take().catch((error: unknown) => {
-      // Paths and stacks are for the server's program; its client is told only that.
-      grounds.observer.serviceError(access, "module", error);
-      throw new DuowireError("service_failed", undefined, { side: "local", cause: error });
-    });
-    const process = new FarProcess(access, grounds, channelTo(carrier), () => this.nursery.release(carrier));
+    const pool = this.carriers();
+    const carrier = await pool.take();
+    const process = new FarProcess(access, grounds, channelTo(carrier), () => pool.release(carrier));
     await process.start();
     return process;
   }
 
-  close(): Promise<void> {
-    return this.nursery.close();
+  private carriers(): CarrierPool {
+    this.pool ??= new CarrierPool(this.options, (report) => {
+      for (const ended of this.servers) ended(report);
+    });
+    return this.pool;
   }
 }
 

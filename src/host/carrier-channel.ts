@@ -91,6 +91,7 @@ export class CarrierChannel {
         return this.socketTaken(message.number);
       case "ready":
       case "unusable":
+      case "dying":
       case "pong":
         // The carrier's own business, and that of who watches its health.
         return;

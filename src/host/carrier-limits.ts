@@ -3,8 +3,8 @@
  * system counts, it counts for whole processes.
  */
 import { platform } from "node:os";
+import type { CarrierReport } from "../access/carrier-report.js";
 import { DuowireError } from "../base/errors.js";
-import type { CarrierKind } from "./carrier.js";
 
 /** What one carrier may use; without a field there is no limit but the machine's. */
 export interface CarrierLimits {
@@ -41,7 +41,11 @@ const CPU_GRACE_SECONDS = 2;
  * Checks limits for a kind of carrier on this system; throws `invalid_argument` for a value that makes no sense, and
  * for a limit that could not be kept here: one that is silently not kept would be worse than none.
  */
-export function checkLimits(limits: CarrierLimits, kind: CarrierKind, system: NodeJS.Platform = platform()): void {
+export function checkLimits(
+  limits: CarrierLimits,
+  kind: CarrierReport["kind"],
+  system: NodeJS.Platform = platform(),
+): void {
   for (const [name, value] of Object.entries(limits) as [keyof CarrierLimits, number | undefined][]) {
     if (value === undefined) continue;
     const [least, most, where] = rules[name] ?? invalid(`limits.${name} is not a limit of a carrier`);

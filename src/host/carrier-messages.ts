@@ -139,6 +139,8 @@ export type ToCarrier =
 export type FromCarrier =
   /** The module is loaded. */
   | { readonly type: "ready" }
+  /** An error was not caught: the process ends of it. Of a thread, Node tells by itself. */
+  | { readonly type: "dying"; readonly error: CarriedError }
   /** The module cannot be used: nothing follows but the carrier's end. */
   | { readonly type: "unusable"; readonly error: CarriedError }
   | { readonly type: "generated"; readonly id: string }

@@ -1,31 +1,31 @@
 /**
- * The nursery of a host: starts carriers as the plan says, watches that they turn, gives them to sessions, and tells
- * how each ended. What is decided when is pool-plan.ts's and heartbeat.ts's; this file only carries it out.
+ * Where a host gets its carriers from: starts them as the plan says, watches that they turn, gives them to sessions,
+ * and tells how each ended. What is decided when is pool-plan.ts's and heartbeat.ts's; this file only carries it out.
  */
 import { basename } from "node:path";
 import type { CarrierReport } from "../access/carrier-report.js";
 import type { CancelTimer, Clock } from "../base/clock.js";
 import { type Deferred, deferred } from "../base/deferred.js";
 import { DuowireError } from "../base/errors.js";
-import type { Carrier, CarrierEnd, CarrierKind, CarrierOptions, Nursery, StartCarrier } from "./carrier.js";
-import { type EndKnowledge, explainEnd } from "./carrier-end.js";
-import type { CarrierLimits } from "./carrier-limits.js";
+import type { Carrier, CarrierEnd, CarrierOptions, KillCause, StartCarrier } from "./carrier.js";
+import { withoutFolders } from "./carrier-end.js";
 import { Heartbeat, type HeartbeatLimits } from "./heartbeat.js";
 import { type PoolAction, type PoolLimits, PoolPlan } from "./pool-plan.js";
 
 /** What a pool is made of. */
 export interface CarrierPoolOptions {
-  readonly kind: CarrierKind;
   readonly start: StartCarrier;
   readonly carrier: CarrierOptions;
   readonly pool: PoolLimits;
   readonly heartbeat: HeartbeatLimits;
-  readonly limits: CarrierLimits;
   readonly clock: Clock;
 }
 
 /** How long a carrier that was told to leave may take before it is killed. */
 const LEAVE_MS = 2_000;
+
+/** How long sessions that have ended may take to dispose of their services: a little more than each of them may. */
+const CLOSE_MS = 15_000;
 
 /** A carrier with what the pool knows of it. */
 interface Member {
@@ -36,11 +36,12 @@ interface Member {
   isLoaded: boolean;
   /** Why it could not be used, as `ready` said. */
   failure: DuowireError | undefined;
-  killedFor: EndKnowledge["killedFor"];
+  /** It was told to leave: whatever ends it now is no crash. */
+  isLeaving: boolean;
 }
 
 /** Carriers of one service: started ahead, watched, shared if so wished. */
-export class CarrierPool implements Nursery {
+export class CarrierPool {
   readonly #options: CarrierPoolOptions;
   readonly #plan: PoolPlan<Deferred<Carrier>>;
   readonly #heartbeat: Heartbeat<Member>;
@@ -67,6 +68,7 @@ export class CarrierPool implements Nursery {
     return this.#plan.counts;
   }
 
+  /** A carrier for one more session, loaded; rejects `service_failed`, `server_busy` or `going_away`. */
   take(): Promise<Carrier> {
     const taken = deferred<Carrier>();
     this.#plan.request(taken, this.#nowMs);
@@ -74,6 +76,7 @@ export class CarrierPool implements Nursery {
     return taken.promise;
   }
 
+  /** One session that a carrier was taken for is over, and its service disposed of. Call it once for each `take`. */
   release(carrier: Carrier): void {
     const member = this.#byCarrier.get(carrier);
     if (member === undefined) return;
@@ -83,12 +86,20 @@ export class CarrierPool implements Nursery {
     this.#carryOut();
   }
 
+  /**
+   * Ends all carriers without a session, each other one when its last session is released, and after 15 s whatever is
+   * left. Settles when none is; never rejects.
+   */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#plan.close();
     this.#carryOut();
-    if (this.#members.size === 0) this.#emptied.resolve();
+    if (this.#members.size === 0) return;
+    const cancel = this.#options.clock.after(CLOSE_MS, () => {
+      for (const { carrier } of this.#members.values()) carrier.kill("the server is closed");
+    });
     await this.#emptied.promise;
+    cancel();
   }
 
   get #nowMs(): number {
@@ -132,7 +143,7 @@ export class CarrierPool implements Nursery {
       sessions: 0,
       isLoaded: false,
       failure: undefined,
-      killedFor: undefined,
+      isLeaving: false,
     };
     this.#members.set(number, member);
     this.#byCarrier.set(carrier, member);
@@ -156,56 +167,47 @@ export class CarrierPool implements Nursery {
   }
 
   #unusable(member: Member, error: unknown): void {
-    member.failure ??=
-      error instanceof DuowireError && error.code === "service_failed"
-        ? error
-        : this.#startFailure("could not be loaded", error);
+    const message = withoutFolders(error instanceof Error ? error.message : String(error));
+    const cause = error instanceof DuowireError ? (error.cause ?? error) : error;
+    member.failure ??= new DuowireError("service_failed", message, { side: "local", cause });
     this.#kill(member, "start_failed", member.failure.message);
   }
 
   #ended(member: Member, end: CarrierEnd): void {
-    const { kind, limits } = this.#options;
-    const { killedFor, number, carrier, sessions, isLoaded } = member;
+    const { number, carrier, sessions, startedMs } = member;
     this.#members.delete(number);
     this.#byCarrier.delete(carrier);
     this.#heartbeat.forget(member);
-    const explained = explainEnd(end, { kind, limits, killedFor });
-    // Whatever ended it while it loaded its module, a session never had it.
-    const isStart = !isLoaded && explained.cause !== "stopped";
-    if (isStart) member.failure ??= this.#startFailure(`failed while it was loaded: ${explained.reason}`, end.error);
-    const failure = member.failure ?? new DuowireError("service_failed", explained.reason);
-    const cause = isStart && explained.cause === "exit" ? "start_failed" : explained.cause;
-    this.#plan.ended(number, failure, this.#nowMs);
+    const explained = this.#explain(member, end);
+    this.#plan.ended(number, member.failure ?? new DuowireError("service_failed", explained.reason), this.#nowMs);
     this.#carryOut();
-    const error = end.error ?? member.failure?.cause;
-    const reason = isStart ? failure.message : explained.reason;
-    this.#report({
-      kind,
-      number: carrier.number,
-      cause,
-      reason,
-      sessions,
-      error,
-      livedMs: this.#nowMs - member.startedMs,
-    });
+    const livedMs = this.#nowMs - startedMs;
+    this.#report({ kind: carrier.kind, number: carrier.number, sessions, livedMs, ...explained });
     if (this.#members.size > 0) return;
     this.#cancelTick?.();
     this.#cancelTick = undefined;
     if (this.#isClosed) this.#emptied.resolve();
   }
 
+  #explain(member: Member, { cause, reason, error }: CarrierEnd): Pick<CarrierReport, "cause" | "reason" | "error"> {
+    if (member.isLeaving) return { cause: "stopped", reason: "it was not needed any more", error };
+    if (member.isLoaded || cause === "stopped") return { cause, reason, error };
+    // Whatever ended it while it loaded its module: no session ever had it.
+    member.failure ??= this.#startFailure(`failed while it was loaded: ${reason}`, error);
+    return { cause: "start_failed", reason: member.failure.message, error: error ?? member.failure.cause };
+  }
+
   /** Tells a carrier without sessions to exit, and sees to it that it does. */
   #leave(member: Member): void {
-    if (member.killedFor !== undefined) return;
-    member.killedFor = { cause: "stopped", reason: "it was not needed any more" };
+    if (member.isLeaving) return;
+    member.isLeaving = true;
     member.carrier.post({ type: "leave" });
     const cancel = this.#options.clock.after(LEAVE_MS, () => member.carrier.kill("it did not leave"));
     void member.carrier.ended.then(cancel);
   }
 
-  #kill(member: Member, cause: "stuck" | "start_failed", reason: string): void {
-    member.killedFor ??= { cause, reason };
-    member.carrier.kill(reason);
+  #kill({ carrier }: Member, cause: KillCause, reason: string): void {
+    carrier.kill(reason, cause);
   }
 
   #planTick(): void {

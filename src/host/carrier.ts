@@ -4,6 +4,8 @@
  * sessions it carries is for whoever took it.
  */
 import type { Socket } from "node:net";
+import type { CarrierEndCause } from "../access/carrier-report.js";
+import type { CarrierLimits } from "./carrier-limits.js";
 import type { FromCarrier, ToCarrier } from "./carrier-messages.js";
 
 /** What carries: a worker thread of the server's process, or an operating-system process of its own. */
@@ -15,9 +17,11 @@ export interface CarrierEnd {
   readonly code: number | undefined;
   /** The signal that ended an operating-system process, such as `SIGKILL`. */
   readonly signal: string | undefined;
-  /** The error that a thread died of; undefined where nothing is known of it. */
+  /** The error that it died of, because nobody caught it; undefined where nothing is known of one. */
   readonly error: unknown;
-  /** A phrase for a person: what {@link Carrier.kill} was told, or `exit code 1`, `killed by SIGSEGV`. */
+  /** What ended it. */
+  readonly cause: CarrierEndCause;
+  /** The same as a phrase for a person: what {@link Carrier.kill} was told, or `it was killed by SIGSEGV`. */
   readonly reason: string;
 }
 
@@ -42,9 +46,12 @@ export interface Carrier {
   post(message: ToCarrier, socket?: Socket): void;
   /** Names one more listener of everything that comes from the carrier; there may be several, each hears it all. */
   listen(receive: (message: FromCarrier) => void): void;
-  /** Ends it at once, whatever it does; `reason` becomes that of {@link CarrierEnd}. The second time does nothing. */
-  kill(reason: string): void;
+  /** Ends it at once, whatever it does; both become those of {@link CarrierEnd}. The second time changes nothing. */
+  kill(reason: string, cause?: KillCause): void;
 }
+
+/** Why a carrier is killed; `stopped` unless something is wrong with it. */
+export type KillCause = Extract<CarrierEndCause, "stopped" | "stuck" | "start_failed">;
 
 /** How to start a carrier: what workerThread(url, …) and childProcess(url, …) were given. */
 export interface CarrierOptions {
@@ -54,20 +61,9 @@ export interface CarrierOptions {
   readonly execArgv?: readonly string[];
   /** Environment variables; default: those of this process. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** What it may use; checked by whoever gives it. */
+  readonly limits?: CarrierLimits;
 }
 
 /** Starts a carrier: never throws; what goes wrong is told by `ready` and `ended`. */
 export type StartCarrier = (options: CarrierOptions) => Carrier;
-
-/**
- * Where a host gets its carriers from, and gives them back to. One nursery belongs to one host; whether it starts them
- * on demand, keeps warm ones, or lets sessions share them is its own business.
- */
-export interface Nursery {
-  /** A carrier for one more session, {@link Carrier.ready}; rejects `service_failed` or `server_busy`. */
-  take(): Promise<Carrier>;
-  /** One session that a carrier was taken for is over, and its service disposed of. Called once for each `take`. */
-  release(carrier: Carrier): void;
-  /** Ends all carriers that carry no session, and each other one when its last session is released. */
-  close(): Promise<void>;
-}

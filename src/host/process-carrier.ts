@@ -1,13 +1,18 @@
 /** A carrier that is an operating-system process: messages go over Node's IPC channel, and sockets along with them. */
+
 import { type ChildProcess, fork, type Serializable } from "node:child_process";
 import type { Socket } from "node:net";
+import { platform } from "node:os";
 import { type Deferred, deferred } from "../base/deferred.js";
-import type { Carrier, CarrierEnd, CarrierOptions } from "./carrier.js";
-import { endOf } from "./carrier-end.js";
+import { restoreError } from "./carried-error.js";
+import type { Carrier, CarrierEnd, CarrierOptions, KillCause } from "./carrier.js";
+import { type EndKnowledge, type Exit, explainEnd } from "./carrier-end.js";
+import { type CarrierLimits, limitedCommand } from "./carrier-limits.js";
 import type { FromCarrier, ToCarrier } from "./carrier-messages.js";
 import { carrierFlags, carrierProgram } from "./carrier-program.js";
 import { Readiness } from "./readiness.js";
 import { sendSocket } from "./socket-hand-off.js";
+import { warden } from "./warden.js";
 
 /** How long after its end a process's last messages may take to be read. */
 const LAST_MESSAGES_MS = 1_000;
@@ -23,22 +28,30 @@ class ProcessCarrier implements Carrier {
   private readonly child: ChildProcess;
   private readonly readiness: Readiness;
   private readonly end: Deferred<CarrierEnd> = deferred();
-  private killReason: string | undefined;
+  readonly limits: CarrierLimits;
+  killed: EndKnowledge["killed"];
+  /** What it said that it dies of. */
+  private error: unknown;
 
-  constructor({ module, execArgv, env }: CarrierOptions) {
+  constructor({ module, execArgv, env, limits = {} }: CarrierOptions) {
+    this.limits = limits;
     this.ended = this.end.promise;
     this.readiness = new Readiness(module, this.ended);
     this.child = fork(carrierProgram("process"), [module.href], {
       serialization: "advanced",
-      execArgv: carrierFlags(execArgv),
+      ...limitedCommand(limits, carrierFlags(execArgv)),
+      // A process group of its own: a Ctrl-C is for the server, and what the service starts ends with it.
+      detached: platform() !== "win32",
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       ...(env && { env }),
     });
     const { child } = this;
-    child.on("message", (message) => this.readiness.receive(message as FromCarrier));
+    // Before it can have loaded anything of a user's.
+    if (child.pid !== undefined) warden.guard(child.pid);
+    child.on("message", (message) => this.heard(message as FromCarrier));
     child.on("error", (error) => {
       // It could not be started; errors of a running one show in its end.
-      if (child.pid === undefined) this.over({ code: undefined, signal: undefined, error, reason: error.message });
+      if (child.pid === undefined) this.over({ code: undefined, signal: undefined, error });
     });
     child.once("exit", (code, signal) => void this.exited(code, signal));
   }
@@ -61,14 +74,23 @@ class ProcessCarrier implements Carrier {
     else this.child.send(message as Serializable, () => undefined);
   }
 
-  kill(reason: string): void {
-    this.killReason ??= reason;
+  kill(reason: string, cause: KillCause = "stopped"): void {
+    this.killed ??= { cause, reason };
     this.child.kill("SIGKILL");
+  }
+
+  private heard(message: FromCarrier): void {
+    if (message.type === "dying") this.error = restoreError(message.error);
+    else this.readiness.receive(message);
   }
 
   /** Node tells of the end of the process and of the end of its messages apart, in either order. */
   private async exited(code: number | null, signal: string | null): Promise<void> {
     const { child } = this;
+    if (child.pid !== undefined) {
+      killGroup(child.pid);
+      warden.release(child.pid);
+    }
     if (child.connected) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, LAST_MESSAGES_MS);
@@ -78,10 +100,19 @@ class ProcessCarrier implements Carrier {
         });
       });
     }
-    this.over(endOf("process", this.killReason, { code, signal, error: undefined }));
+    this.over({ code: code ?? undefined, signal: signal ?? undefined, error: this.error });
   }
 
-  private over(end: CarrierEnd): void {
-    this.end.resolve(end);
+  private over(exit: Exit): void {
+    this.end.resolve(explainEnd(exit, this));
+  }
+}
+
+/** Kills what a process that has ended left of its group: whatever its service had started, and did not detach. */
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // Nothing is left of it; or this system has no groups.
   }
 }

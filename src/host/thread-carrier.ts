@@ -1,8 +1,9 @@
 /** A carrier that is a worker thread of this process: messages go over its port. */
 import { Worker } from "node:worker_threads";
 import { type Deferred, deferred } from "../base/deferred.js";
-import type { Carrier, CarrierEnd, CarrierOptions } from "./carrier.js";
-import { endOf } from "./carrier-end.js";
+import type { Carrier, CarrierEnd, CarrierOptions, KillCause } from "./carrier.js";
+import { type EndKnowledge, explainEnd } from "./carrier-end.js";
+import { threadLimits } from "./carrier-limits.js";
 import type { FromCarrier, ToCarrier } from "./carrier-messages.js";
 import { carrierFlags, carrierProgram } from "./carrier-program.js";
 import { cloneable } from "./cloneable.js";
@@ -20,15 +21,16 @@ class ThreadCarrier implements Carrier {
   private readonly worker: Worker;
   private readonly readiness: Readiness;
   private readonly end: Deferred<CarrierEnd> = deferred();
-  private killReason: string | undefined;
+  private killed: EndKnowledge["killed"];
   private error: unknown;
 
-  constructor({ module, execArgv, env }: CarrierOptions) {
+  constructor({ module, execArgv, env, limits = {} }: CarrierOptions) {
     this.ended = this.end.promise;
     this.readiness = new Readiness(module, this.ended);
     this.worker = new Worker(carrierProgram("thread"), {
       argv: [module.href],
       execArgv: carrierFlags(execArgv),
+      resourceLimits: threadLimits(limits),
       ...(env && { env: env as NodeJS.ProcessEnv }),
     });
     const { worker } = this;
@@ -38,7 +40,8 @@ class ThreadCarrier implements Carrier {
       this.error = error;
     });
     worker.once("exit", (code) => {
-      this.end.resolve(endOf("thread", this.killReason, { code, signal: null, error: this.error }));
+      const { error, killed } = this;
+      this.end.resolve(explainEnd({ code, signal: undefined, error }, { limits, killed }));
     });
   }
 
@@ -54,8 +57,8 @@ class ThreadCarrier implements Carrier {
     this.worker.postMessage(cloneable(message));
   }
 
-  kill(reason: string): void {
-    this.killReason ??= reason;
+  kill(reason: string, cause: KillCause = "stopped"): void {
+    this.killed ??= { cause, reason };
     void this.worker.terminate();
   }
 }

@@ -68,6 +68,7 @@ export class ServerCore {
   readonly #principals = new Counts();
   readonly #rates: AccessRates;
   readonly #hosts: ReadonlyMap<string, ProcessHost>;
+  readonly #closers: readonly ((() => Promise<void>) | undefined)[];
   #cancelSweep: CancelTimer | undefined;
 
   constructor(
@@ -83,7 +84,9 @@ export class ServerCore {
     this.#hosts = new Map(
       [...settings.services].map(([name, service]) => [name, hostOf(name, service, parts, interceptors)]),
     );
-    for (const [name, host] of this.#hosts) host.open?.((report) => observer.carrierEnded(name, report));
+    this.#closers = [...this.#hosts].map(([name, host]) =>
+      host.open?.((report) => observer.carrierEnded(name, report)),
+    );
     this.processes = new ProcessList({
       now: () => clock.monotonicMs(),
       attachDeadlineMs,
@@ -135,7 +138,7 @@ export class ServerCore {
 
   /** Ends what the hosts keep besides their processes, such as threads that wait for a session. */
   async closeHosts(): Promise<void> {
-    await Promise.all([...this.#hosts.values()].map((host) => host.close?.()));
+    await Promise.all(this.#closers.map((close) => close?.()));
   }
 
   /** Has every process end as soon as nothing is under way in it, those being made included. */

@@ -17,13 +17,12 @@ beforeEach(() => {
 
 function makePool(changes: Partial<CarrierPoolOptions["pool"]> = {}): CarrierPool {
   const options: CarrierPoolOptions = {
-    kind: "process",
-    start: () => {
-      const carrier = new FakeCarrier(carriers.length + 1);
+    start: (carrierOptions) => {
+      const carrier = new FakeCarrier(carriers.length + 1, carrierOptions);
       carriers.push(carrier);
       return carrier;
     },
-    carrier: { module: new URL("file:///srv/secret/desk.js") },
+    carrier: { module: new URL("file:///srv/secret/desk.js"), limits: { memoryMiB: 64, cpuSeconds: 5 } },
     pool: {
       pool: 0,
       warmMin: 1,
@@ -35,7 +34,6 @@ function makePool(changes: Partial<CarrierPoolOptions["pool"]> = {}): CarrierPoo
       ...changes,
     },
     heartbeat: { startMs: 10_000, stuckMs: 8_000 },
-    limits: { memoryMiB: 64, cpuSeconds: 5 },
     clock,
   };
   return new CarrierPool(options, (report) => reports.push(report));
@@ -97,12 +95,12 @@ test.each([
   ],
   [
     "throws",
-    () => at(0).loading.reject(new Error("cannot find /srv/secret/prices.js")),
-    "the service's module desk.js could not be loaded",
+    () => at(0).loading.reject(new DuowireError("service_failed", "cannot find '/srv/secret/prices.js'")),
+    "cannot find 'prices.js'",
   ],
   [
     "has no service",
-    () => at(0).loading.reject(new DuowireError("service_failed", "desk.js has no default export")),
+    () => at(0).loading.reject(new Error("file:///srv/secret/desk.js has no default export")),
     "desk.js has no default export",
   ],
   [
@@ -133,7 +131,7 @@ test.each([
   [{ signal: "SIGKILL" }, "signal", "it was killed by SIGKILL: by hand, or by the system for want of memory"],
   [{ code: 0 }, "exit", "it exited by itself with code 0"],
   [
-    { code: 1, error: new TypeError("x is undefined\n    at /srv/secret/desk.js:3") },
+    { code: 1, error: new TypeError("/srv/secret/x is undefined\n    at desk.js:3") },
     "uncaught_exception",
     "an error was not caught: TypeError: x is undefined",
   ],

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { type Deferred, deferred } from "../../src/base/deferred.js";
-import type { Carrier, CarrierEnd } from "../../src/host/carrier.js";
+import type { Carrier, CarrierEnd, CarrierOptions, KillCause } from "../../src/host/carrier.js";
+import { explainEnd } from "../../src/host/carrier-end.js";
 import type { FromCarrier, ToCarrier } from "../../src/host/carrier-messages.js";
 
 /** A carrier that does what a test says. Until told otherwise it answers pings, and leaves when it is told to. */
@@ -15,7 +16,12 @@ export class FakeCarrier implements Carrier {
   answers = true;
   private readonly listeners: ((message: FromCarrier) => void)[] = [];
 
-  constructor(readonly number: number) {}
+  private killed: { cause: KillCause; reason: string } | undefined;
+
+  constructor(
+    readonly number: number,
+    private readonly options: CarrierOptions,
+  ) {}
 
   post(message: ToCarrier, _socket?: Socket): void {
     this.posted.push(message);
@@ -28,13 +34,14 @@ export class FakeCarrier implements Carrier {
     this.listeners.push(receive);
   }
 
-  kill(reason: string): void {
+  kill(reason: string, cause: KillCause = "stopped"): void {
     this.killedFor = reason;
+    this.killed ??= { cause, reason };
     this.end({ signal: "SIGKILL" });
   }
 
   end({ code, signal, error }: { code?: number; signal?: string; error?: unknown }): void {
-    this.ending.resolve({ code, signal, error, reason: "" });
+    this.ending.resolve(explainEnd({ code, signal, error }, { limits: this.options.limits, killed: this.killed }));
   }
 
   private say(message: FromCarrier): void {

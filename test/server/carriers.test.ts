@@ -21,9 +21,9 @@ async function serveCarriers() {
     generate: () => Promise.reject(new Error("nothing is generated here")),
     open: (ended) => {
       tell = ended;
-    },
-    async close() {
-      closed += 1;
+      return async () => {
+        closed += 1;
+      };
     },
   };
   const server = await serve({ address: "http://127.0.0.1:0/WAO", services: { desk: host } });

@@ -1,0 +1,1 @@
+throw new TypeError("prices are not open yet");

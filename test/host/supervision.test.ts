@@ -1,0 +1,230 @@
+import { platform } from "node:os";
+import { expect, onTestFinished, test } from "vitest";
+import type { CarrierEndCause } from "../../src/access/carrier-report.js";
+import type { DuowireError } from "../../src/base/errors.js";
+import { connect } from "../../src/client/index.js";
+import type { CarriedOptions } from "../../src/host/carried.js";
+import { childProcess, type ProcessHost, type ServerEvents, serve, workerThread } from "../../src/server/index.js";
+import { startChild } from "../support/child.js";
+import { childrenOf, running } from "../support/processes.js";
+import type Unruly from "./services/unruly.js";
+
+const unruly = new URL("./services/unruly.ts", import.meta.url);
+const hosts = { thread: workerThread, process: childProcess };
+const kinds = ["thread", "process"] as const;
+type Kind = (typeof kinds)[number];
+/** Nothing ahead: a test starts what it needs. */
+const cold = { warmMin: 0, warmMax: 0 };
+
+async function start(service: ProcessHost) {
+  const server = await serve<Unruly>({ address: "http://127.0.0.1:0/WAO", service });
+  onTestFinished(() => server.close());
+  const ends: ServerEvents["carrier_ended"][] = [];
+  server.addEventListener("carrier_ended", ({ detail }) => ends.push(detail));
+  server.addEventListener("service_error", () => undefined);
+  const open = () => {
+    const session = connect<Unruly>(server.address.href);
+    onTestFinished(() => session.close());
+    return session;
+  };
+  return { server, ends, open };
+}
+
+const startUnruly = (kind: Kind, options: CarriedOptions = {}) => start(hosts[kind](unruly, { ...cold, ...options }));
+
+test.each(kinds)("an endless loop in a %s does not delay the calls of another session, and is ended", async (kind) => {
+  const { open, ends } = await startUnruly(kind, { stuckMs: 2_000 });
+  const [bad, good] = [open(), open()];
+  await Promise.all([bad.remote.echo(1), good.remote.echo(1)]);
+  const looping = bad.remote.loop();
+  const times: number[] = [];
+  for (const endAtMs = performance.now() + 1_500; performance.now() < endAtMs; ) {
+    const calledMs = performance.now();
+    await good.remote.echo(2);
+    times.push(performance.now() - calledMs);
+  }
+  times.sort((a, b) => a - b);
+  expect(times.length).toBeGreaterThan(30);
+  expect(times[Math.floor(times.length * 0.99)]).toBeLessThan(50);
+  await expect(looping).rejects.toMatchObject({ code: "outcome_unknown" });
+  const reason = "its event loop did not turn for 2 s";
+  expect(await bad.closed).toMatchObject({ code: "process_crashed", message: expect.stringContaining(reason) });
+  await expect.poll(() => ends).toMatchObject([{ kind, cause: "stuck", reason, sessions: 1, service: "default" }]);
+  expect(await good.remote.echo(3)).toBe(3);
+});
+
+type Crash = readonly [
+  what: string,
+  only: Kind | "both",
+  (session: ReturnType<typeof connect<Unruly>>) => unknown,
+  CarrierEndCause,
+  string,
+];
+
+const crashes: readonly Crash[] = [
+  ["exits", "both", ({ remote }) => remote.exit(3), "exit", "it exited by itself with code 3"],
+  [
+    "throws where nobody catches",
+    "both",
+    ({ remote }) => remote.throwLater(),
+    "uncaught_exception",
+    "an error was not caught: TypeError: the price of prices.js is not a number",
+  ],
+  [
+    "rejects where nobody catches",
+    "both",
+    ({ remote }) => remote.rejectLater(),
+    "uncaught_exception",
+    "an error was not caught: RangeError: too late",
+  ],
+  [
+    "fills a thread's memory",
+    "thread",
+    ({ remote }) => remote.fill(),
+    "out_of_memory",
+    "it ran out of memory, its limit is 48 MiB",
+  ],
+  [
+    "fills a process's memory",
+    "process",
+    ({ remote }) => remote.fill(),
+    "out_of_memory",
+    "it ran out of memory (Node aborted with SIGABRT), its limit is 48 MiB",
+  ],
+  ["is killed", "process", ({ remote }) => remote.die("SIGUSR2"), "signal", "it was killed by SIGUSR2"],
+];
+
+const cases = crashes.flatMap(([what, only, ...rest]) =>
+  kinds.filter((kind) => only === "both" || only === kind).map((kind) => [kind, what, ...rest] as const),
+);
+
+test.each(cases)("a %s that %s ends its session, and says why", async (kind, _what, crash, cause, reason) => {
+  const { open, ends } = await startUnruly(kind, { limits: { memoryMiB: 48 } });
+  const [bad, good] = [open(), open()];
+  await Promise.all([bad.remote.echo(1), good.remote.echo(1)]);
+  void crash(bad);
+  const closed = await bad.closed;
+  expect(closed.code).toBe("process_crashed");
+  expect(closed.message).toBe(`the communication process has ended unexpectedly: ${reason}`);
+  await expect.poll(() => ends).toMatchObject([{ kind, cause, reason, sessions: 1 }]);
+  expect(await good.remote.echo(3)).toBe(3);
+});
+
+test.skipIf(platform() === "win32")("a process is ended when it has used its processor time", async () => {
+  const { open, ends } = await startUnruly("process", { limits: { cpuSeconds: 3 } });
+  const session = open();
+  await session.remote.echo(1);
+  void session.remote.loop();
+  expect((await session.closed).message).toContain("it used its 3 s of processor time");
+  expect(ends).toMatchObject([{ cause: "cpu_time" }]);
+});
+
+test.skipIf(platform() !== "linux")("what a service started ends with its process, however that ends", async () => {
+  const { open } = await startUnruly("process");
+  const [leaving, crashing] = [open(), open()];
+  const pids = [...(await leaving.remote.family()), ...(await crashing.remote.family())];
+  expect(running(pids)).toEqual(pids);
+  await leaving.close();
+  void crashing.remote.exit(1);
+  await expect.poll(() => running(pids), { timeout: 5_000 }).toEqual([]);
+});
+
+const broken: readonly (readonly [file: string, message: string])[] = [
+  ["throws", "the service module throws.mjs cannot be used: prices are not open yet"],
+  ["empty", "has no class as its default export"],
+  ["hangs", "the service's module hangs.mjs did not finish loading within 1.5 s"],
+  ["loops", "the service's module loops.mjs did not finish loading within 1.5 s"],
+  ["exits", "exits.mjs"],
+  ["absent", "absent.mjs"],
+];
+
+test.each(kinds.flatMap((kind) => broken.map(([file, message]) => [kind, file, message] as const)))(
+  "a module in a %s that %s refuses the access, and says which and why",
+  async (kind, file, message) => {
+    const module = new URL(`./services/broken/${file}.mjs`, import.meta.url);
+    const { open, ends } = await start(hosts[kind](module, { ...cold, startMs: 1_500 }));
+    const refusal = (await open().closed) as DuowireError;
+    expect(refusal).toMatchObject({ code: "service_failed", message: expect.stringContaining(message) });
+    expect(refusal.message).not.toContain("/services/");
+    await expect
+      .poll(() => ends)
+      .toMatchObject([{ kind, cause: "start_failed", sessions: 0, reason: refusal.message }]);
+  },
+);
+
+test("a flood of accesses is refused with 503 and Retry-After beyond the queue, and starts no more than it may", async () => {
+  const { server, open, ends } = await startUnruly("thread", { carriersMax: 3, startsMax: 1 });
+  const sessions = Array.from({ length: 3 }, open);
+  await Promise.all(sessions.map(({ remote }) => remote.echo(1)));
+  const response = await fetch(server.address.href, { method: "POST", headers: { accept: "application/json" } });
+  expect([response.status, response.headers.get("retry-after")]).toEqual([503, "5"]);
+  expect(await response.json()).toMatchObject({
+    code: "server_busy",
+    message: "all 3 carriers of the service are in use",
+  });
+  await sessions[0]?.close();
+  await expect.poll(() => ends.length).toBe(1);
+  const session = open();
+  expect(await session.remote.echo(4)).toBe(4);
+});
+
+test.each(kinds)("a crash in a shared pool (%s) ends the sessions of one carrier, which is replaced", async (kind) => {
+  const { open, ends } = await startUnruly(kind, { pool: 2 });
+  const places = new Map<string, ReturnType<typeof open>[]>();
+  // The first carrier that has started takes all until the second has.
+  while (places.size < 2 || [...places.values()].some(({ length }) => length < 2)) {
+    const session = open();
+    const place = await session.remote.where();
+    places.set(place, [...(places.get(place) ?? []), session]);
+  }
+  expect(places.size).toBe(2);
+  const [crashing = [], others = []] = places.values();
+  void crashing[0]?.remote.exit(9);
+  const closed = await Promise.all(crashing.map((session) => session.closed));
+  expect(new Set(closed.map(({ code }) => code))).toEqual(new Set(["process_crashed"]));
+  await expect.poll(() => ends).toMatchObject([{ cause: "exit", sessions: crashing.length }]);
+  expect(await Promise.all(others.map(({ remote }) => remote.echo(5)))).toEqual(others.map(() => 5));
+  // The replacement has no session, so it gets the next ones.
+  await expect.poll(async () => places.has(await open().remote.where()), { timeout: 5_000 }).toBe(false);
+});
+
+test.skipIf(platform() !== "linux")(
+  "no process is left 2 s after a server was killed by kill -9, whatever it did",
+  async () => {
+    const server = startChild("hosts");
+    const { href, pid } = await server.ask<{ href: string; pid: number }>("start");
+    const open = () => {
+      const session = connect<Unruly>(href);
+      onTestFinished(() => session.close());
+      return session;
+    };
+    const [looping, stopped, idle] = [open(), open(), open()];
+    const [first = 0] = await looping.remote.family();
+    const [second = 0] = await stopped.remote.family();
+    await idle.remote.echo(1);
+    void looping.remote.loop();
+    process.kill(second, "SIGSTOP");
+    // Their replacements start or wait, warm; one more is in the middle of its access.
+    open();
+    await expect.poll(() => childrenOf(pid).length).toBeGreaterThan(5);
+    const pids = childrenOf(pid);
+    onTestFinished(() => {
+      for (const one of running(pids)) process.kill(one, "SIGKILL");
+    });
+    expect(pids).toEqual(expect.arrayContaining([first, second]));
+    await server.kill();
+    await expect.poll(() => running(pids), { timeout: 2_000, interval: 20 }).toEqual([]);
+  },
+);
+
+test.skipIf(platform() !== "linux")("a server that is closed leaves no process and no zombie", async () => {
+  const server = startChild("hosts");
+  const { href, pid } = await server.ask<{ href: string; pid: number }>("start");
+  const session = connect<Unruly>(href);
+  onTestFinished(() => session.close());
+  await session.remote.echo(1);
+  expect(childrenOf(pid).length).toBeGreaterThan(2);
+  await server.ask("close");
+  await expect.poll(() => childrenOf(pid)).toEqual([]);
+  expect((await session.closed).code).toBe("server_closed");
+});

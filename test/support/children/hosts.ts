@@ -1,0 +1,16 @@
+/** A server whose sessions have a process each, to be killed. */
+import { childProcess, type Server, serve } from "../../../src/server/index.js";
+import type Unruly from "../../host/services/unruly.js";
+import { answer } from "./answering.js";
+
+const module = new URL("../../host/services/unruly.ts", import.meta.url);
+let server: Server | undefined;
+
+answer({
+  async start() {
+    const service = childProcess(module, { warmMin: 2 });
+    server = await serve<Unruly>({ address: "http://127.0.0.1:0/WAO", service });
+    return { href: server.address.href, pid: process.pid };
+  },
+  close: () => server?.close(),
+});
