@@ -13,6 +13,7 @@ const unruly = new URL("./services/unruly.ts", import.meta.url);
 const hosts = { thread: workerThread, process: childProcess };
 const kinds = ["thread", "process"] as const;
 type Kind = (typeof kinds)[number];
+const NO_PROC = "the state of processes is read from /proc";
 /** Nothing ahead: a test starts what it needs. */
 const cold = { warmMin: 0, warmMax: 0 };
 
@@ -110,7 +111,8 @@ test.each(cases)("a %s that %s ends its session, and says why", async (kind, _wh
   expect(await good.remote.echo(3)).toBe(3);
 });
 
-test.skipIf(platform() === "win32")("a process is ended when it has used its processor time", async () => {
+test("a process is ended when it has used its processor time", async (context) => {
+  if (platform() === "win32") context.skip("this system does not limit processor time");
   const { open, ends } = await startUnruly("process", { limits: { cpuSeconds: 3 } });
   const session = open();
   await session.remote.echo(1);
@@ -119,7 +121,8 @@ test.skipIf(platform() === "win32")("a process is ended when it has used its pro
   expect(ends).toMatchObject([{ cause: "cpu_time" }]);
 });
 
-test.skipIf(platform() !== "linux")("what a service started ends with its process, however that ends", async () => {
+test("what a service started ends with its process, however that ends", async (context) => {
+  if (platform() !== "linux") context.skip(NO_PROC);
   const { open } = await startUnruly("process");
   const [leaving, crashing] = [open(), open()];
   const pids = [...(await leaving.remote.family()), ...(await crashing.remote.family())];
@@ -139,7 +142,7 @@ const broken: readonly (readonly [file: string, message: string])[] = [
 ];
 
 test.each(kinds.flatMap((kind) => broken.map(([file, message]) => [kind, file, message] as const)))(
-  "a module in a %s that %s refuses the access, and says which and why",
+  "an access to a service in a %s whose module is broken (%s) is refused, and told which and why",
   async (kind, file, message) => {
     const module = new URL(`./services/broken/${file}.mjs`, import.meta.url);
     const { open, ends } = await start(hosts[kind](module, { ...cold, startMs: 1_500 }));
@@ -188,36 +191,35 @@ test.each(kinds)("a crash in a shared pool (%s) ends the sessions of one carrier
   await expect.poll(async () => places.has(await open().remote.where()), { timeout: 5_000 }).toBe(false);
 });
 
-test.skipIf(platform() !== "linux")(
-  "no process is left 2 s after a server was killed by kill -9, whatever it did",
-  async () => {
-    const server = startChild("hosts");
-    const { href, pid } = await server.ask<{ href: string; pid: number }>("start");
-    const open = () => {
-      const session = connect<Unruly>(href);
-      onTestFinished(() => session.close());
-      return session;
-    };
-    const [looping, stopped, idle] = [open(), open(), open()];
-    const [first = 0] = await looping.remote.family();
-    const [second = 0] = await stopped.remote.family();
-    await idle.remote.echo(1);
-    void looping.remote.loop();
-    process.kill(second, "SIGSTOP");
-    // Their replacements start or wait, warm; one more is in the middle of its access.
-    open();
-    await expect.poll(() => childrenOf(pid).length).toBeGreaterThan(5);
-    const pids = childrenOf(pid);
-    onTestFinished(() => {
-      for (const one of running(pids)) process.kill(one, "SIGKILL");
-    });
-    expect(pids).toEqual(expect.arrayContaining([first, second]));
-    await server.kill();
-    await expect.poll(() => running(pids), { timeout: 2_000, interval: 20 }).toEqual([]);
-  },
-);
+test("no process is left 2 s after a server was killed by kill -9, whatever it did", async (context) => {
+  if (platform() !== "linux") context.skip(NO_PROC);
+  const server = startChild("hosts");
+  const { href, pid } = await server.ask<{ href: string; pid: number }>("start");
+  const open = () => {
+    const session = connect<Unruly>(href);
+    onTestFinished(() => session.close());
+    return session;
+  };
+  const [looping, stopped, idle] = [open(), open(), open()];
+  const [first = 0] = await looping.remote.family();
+  const [second = 0] = await stopped.remote.family();
+  await idle.remote.echo(1);
+  void looping.remote.loop();
+  process.kill(second, "SIGSTOP");
+  // Their replacements start or wait, warm; one more is in the middle of its access.
+  open();
+  await expect.poll(() => childrenOf(pid).length).toBeGreaterThan(5);
+  const pids = childrenOf(pid);
+  onTestFinished(() => {
+    for (const one of running(pids)) process.kill(one, "SIGKILL");
+  });
+  expect(pids).toEqual(expect.arrayContaining([first, second]));
+  await server.kill();
+  await expect.poll(() => running(pids), { timeout: 2_000, interval: 20 }).toEqual([]);
+});
 
-test.skipIf(platform() !== "linux")("a server that is closed leaves no process and no zombie", async () => {
+test("a server that is closed leaves no process and no zombie", async (context) => {
+  if (platform() !== "linux") context.skip(NO_PROC);
   const server = startChild("hosts");
   const { href, pid } = await server.ask<{ href: string; pid: number }>("start");
   const session = connect<Unruly>(href);
