@@ -85,3 +85,14 @@ test("recoveryMs is undefined where the silence has no end", () => {
   expect(recoveryMs(executions(990), after)).toBeUndefined();
   expect(recoveryMs([], after)).toBeUndefined();
 });
+
+test("recoveryMs measures a silence that outlasts the pause between strikes, for each strike that it meets", () => {
+  const silent = executions(9_000, [1_000, 2_900]);
+  expect(recoveryMs(silent, { from: 1_000, curedAt: 1_000, until: 2_000 })).toBe(1_900);
+  expect(recoveryMs(silent, { from: 2_000, curedAt: 2_000, until: 3_000 })).toBe(900);
+});
+
+test("recoveryMs leaves to the next strike what begins with it", () => {
+  const after = { from: 1_000, curedAt: 1_000, until: 2_000 };
+  expect(recoveryMs(executions(9_000, [1_000, 1_300], [1_990, 4_000]), after)).toBe(300);
+});

@@ -118,19 +118,21 @@ export interface Aftermath {
 
 /**
  * How long after its cure a fault still held up executions: where the longest silence that touches the aftermath ends.
+ * A silence that the next strike meets is measured to its own end, however late: it was there before.
  * 0 if nothing was silent for longer than `gapMs`. Undefined if the silence never ended.
  */
 export function recoveryMs(executedAt: readonly number[], after: Aftermath, gapMs = 100): number | undefined {
-  const times = executedAt.filter((at) => at <= after.until);
-  const last = times.at(-1);
+  const last = executedAt.at(-1);
   if (last === undefined || last < after.from) return undefined;
   // A fault may be there from the beginning: then the silence is as old as the fault.
-  if ((times[0] ?? 0) > after.from) times.unshift(after.from);
+  const times = (executedAt[0] ?? 0) > after.from ? [after.from, ...executedAt] : executedAt;
   let longest = 0;
   let recovery = 0;
   for (let index = 1; index < times.length; index += 1) {
     const [begins = 0, ends = 0] = [times[index - 1], times[index]];
     if (ends <= after.from || ends - begins <= Math.max(longest, gapMs)) continue;
+    // What begins with the next strike is that one's.
+    if (ends > after.until && begins > after.until - gapMs) break;
     longest = ends - begins;
     // A fault takes some milliseconds to be done: what still ran meanwhile is no part of the recovery.
     recovery = Math.max(0, ends - Math.max(after.curedAt, begins));
