@@ -11,8 +11,15 @@ export const REPEAT_SLOWLY_MS = 5_000;
 const QUICK_FOR_MS = 60_000;
 /** Attempts that may be under way at once. */
 export const ATTEMPTS_AT_ONCE = 2;
-/** The older of them is given this long, or six round trips: on a slow path three of them are gone before it opens. */
+/** What was answered by nothing has this long at most, or six round trips: on a slow path three are gone before it opens. */
 export const PATIENCE_MS = 5_000;
+/**
+ * The older of two attempts has this long at first. It may be the one that the network swallowed, and each younger one
+ * too short-lived for a slow machine: so each older one that was given up doubles what the next one gets.
+ */
+export const OLDER_MS = 800;
+/** The same for the first access, which knows no round trip yet: three of 800 ms. */
+export const OLDER_ACCESS_MS = 2_400;
 const PATIENCE_ROUND_TRIPS = 6;
 /** Of an attempt that took longer to open, a part was a pause and not the path. */
 const OPENED_MS_MAX = 3_000;
@@ -32,6 +39,7 @@ export class Attempts {
   /** Counted apart: a server that comes up again is not one that is busy. */
   private refusals = 0;
   private openedMs = 0;
+  private late = 0;
 
   constructor(
     private readonly random: RandomOctets,
@@ -42,7 +50,7 @@ export class Attempts {
 
   /** A path was found: the next search begins anew. */
   succeeded(now: number): void {
-    this.answered = this.refusals = 0;
+    this.answered = this.refusals = this.late = 0;
     this.since = now;
     this.refusedSince = undefined;
   }
@@ -59,9 +67,21 @@ export class Attempts {
     return Math.max(REPEAT_MS, 2 * (roundTripMs ?? 0), this.openedMs);
   }
 
-  /** How long the older of two attempts may take while the younger is renewed. */
+  /** How long something may take that nothing has answered. */
   patienceMs(roundTripMs: number | undefined): number {
-    return Math.max(PATIENCE_MS, PATIENCE_ROUND_TRIPS * (roundTripMs ?? 0), 2 * this.openedMs);
+    return Math.max(PATIENCE_MS, this.slowMs(roundTripMs));
+  }
+
+  /** Whether the older of two attempts has had its time, while the younger was renewed; if so, the next one gets more. */
+  isLate(ageMs: number, roundTripMs: number | undefined): boolean {
+    const grownMs = (roundTripMs === undefined ? OLDER_ACCESS_MS : OLDER_MS) * 2 ** this.late;
+    const isLate = ageMs >= Math.max(Math.min(PATIENCE_MS, grownMs), this.slowMs(roundTripMs));
+    if (isLate) this.late += 1;
+    return isLate;
+  }
+
+  private slowMs(roundTripMs = 0): number {
+    return Math.max(PATIENCE_ROUND_TRIPS * roundTripMs, 2 * this.openedMs);
   }
 
   /** An attempt let frames through after `ms`: where that takes long, more attempts only stand in each other's way. */

@@ -42,6 +42,12 @@ export class Candidate implements LinkEvents {
     this.driver.attach(this.number, proof, incarnation, oneWrite);
   }
 
+  /** Lets the link go; from now on nothing of it counts. */
+  abandon(reason: string): void {
+    if (this.number !== undefined) this.driver.linkClosed(this.number);
+    this.link.close(reason);
+  }
+
   opened(): void {
     this.wasOpen = true;
     this.owner.opened(this);

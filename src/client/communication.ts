@@ -91,7 +91,7 @@ export class Communication {
       events: {
         state: (state, reason) => this.stateChanged(state, reason),
         welcomed: (welcome, link) => this.welcomed(welcome, link),
-        refused: (refusal) => this.refused(refusal),
+        refused: (refusal, link) => this.refused(refusal, link),
         goingAway: (goAway) => events.goingAway(goAway),
         suspect: () => this.second?.ensure(),
         bug: (error) => events.bug(error),
@@ -182,8 +182,8 @@ export class Communication {
     this.options.events.identified(id);
   }
 
-  private refused(refusal: RefusedFrame): void {
-    if (this.second === undefined) this.first?.refused(refusal);
+  private refused(refusal: RefusedFrame, link: Link): void {
+    if (this.second === undefined) this.first?.refused(refusal, link);
     else this.second.refused(refusal);
   }
 

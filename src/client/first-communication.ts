@@ -12,10 +12,17 @@ import type { Link, LinkEnd } from "../frame/link.js";
 import type { Attempts } from "./attempts.js";
 import { Candidate } from "./candidate.js";
 
-/** An access that brought no answer is repeated after this long at first, later after up to five times as long. */
-const ACCESS_REPEAT_MS = 1_000;
-const ACCESS_REPEAT_MS_MAX = 5_000;
-const ACCESS_REPEAT_GROWTH = 1.5;
+/** Where nobody has listened for long, look again after this. */
+const GONE_REPEAT_MS = 1_000;
+/** A body of early calls is given the time that it takes at 256 kbit/s before it is sent once more. */
+const BODY_BYTES_PER_MS = 32;
+
+/** One attempt, and when it was made by both clocks. */
+interface Attempt {
+  readonly candidate: Candidate;
+  readonly at: number;
+  readonly wallMs: number;
+}
 
 /** What the first communication part is made with. */
 export interface FirstCommunicationOptions {
@@ -33,16 +40,18 @@ export interface FirstCommunicationOptions {
   readonly connectTimeoutMs: number;
 }
 
-/** Makes the first access, and repeats it until there is an answer or the time is over. */
+/**
+ * Makes the first access, and repeats it until there is an answer or the time is over. Two may be under way, since a
+ * repeat is the same access: whichever is answered first begins the session.
+ */
 export class FirstCommunication {
-  /** When the first attempt was made that the server may have seen (D1). */
-  private firstTriedAt: number | undefined;
+  /** Under way, the oldest first. */
+  private readonly underWay: Attempt[] = [];
+  /** The first attempt that is over and that the server may have seen (D1). */
+  private seen: Attempt | undefined;
   private readonly cancelDeadline: CancelTimer;
-  private firstTriedWallMs = 0;
   private cancelRepeat: CancelTimer | undefined;
-  private repeatMs = ACCESS_REPEAT_MS;
   private lastFailure = "no answer came";
-  private current: Candidate | undefined;
   private isOver = false;
 
   constructor(private readonly options: FirstCommunicationOptions) {
@@ -57,8 +66,8 @@ export class FirstCommunication {
     this.cancelRepeat?.();
   }
 
-  /** The access was refused: by the server, or by whatever stands at the address. */
-  refused(refusal: RefusedFrame): void {
+  /** The access was refused over `link`: by the server, or by whatever stands at the address. */
+  refused(refusal: RefusedFrame, link: Link): void {
     if (this.isOver) return;
     const code = isErrorCode(refusal.code) ? refusal.code : "not_duowire";
     // Of a server that cannot know whether it saw this access before, nobody knows whether the calls ran (D1).
@@ -66,44 +75,72 @@ export class FirstCommunication {
     const error = new DuowireError(code, refusal.message, { side: "remote", outcome });
     if (error.next !== "retry") return this.options.driver.fail(error);
     this.lastFailure = refusal.message;
-    this.current = undefined;
+    const attempt = this.underWay.find(({ candidate }) => candidate.link === link);
+    if (attempt !== undefined) this.over(attempt, true);
     this.tryAfter(this.options.attempts.afterAnswerMs(refusal.retryAfterMs));
   }
 
   private try(): void {
     if (this.isOver) return;
-    const { driver, clock, nonce, incarnation, service } = this.options;
+    const { driver, clock, attempts, nonce, incarnation, service } = this.options;
     const now = clock.monotonicMs();
-    const candidate = new Candidate(this.options.open(), now, driver, {
+    this.makeRoom(now);
+    const candidate: Candidate = new Candidate(this.options.open(), now, driver, {
       opened: () => {},
       received: () => {},
       closed: (closed, reason, end) => this.closed(closed, reason, end),
     });
-    this.current = candidate;
-    this.firstTriedAt ??= now;
-    this.firstTriedWallMs = candidate.startedAt === this.firstTriedAt ? clock.wallMs() : this.firstTriedWallMs;
-    // By the clock that says more: the monotonic one may have stood still while the machine slept, and then a server
-    // that has started since would take this for a new access (D1).
-    const triedMsAgo = Math.floor(Math.max(now - this.firstTriedAt, clock.wallMs() - this.firstTriedWallMs));
+    const triedMsAgo = this.triedMsAgo(now);
+    this.underWay.push({ candidate, at: now, wallMs: clock.wallMs() });
     candidate.attach(
       { type: "access", nonce, triedMsAgo, ...(service !== undefined && { service }) },
       incarnation,
       true,
     );
-    this.tryAfter(this.repeatMs);
-    this.repeatMs = Math.min(ACCESS_REPEAT_MS_MAX, this.repeatMs * ACCESS_REPEAT_GROWTH);
+    const bodyMs = driver.session.figures.unackedBytes / BODY_BYTES_PER_MS;
+    this.tryAfter(Math.max(attempts.repeatMs(undefined, now), bodyMs));
+  }
+
+  /** As in the search for a path: the younger of two is renewed, until the older has had its time. */
+  private makeRoom(now: number): void {
+    const [older, younger] = this.underWay;
+    if (older === undefined || younger === undefined) return;
+    const attempt = this.options.attempts.isLate(now - older.at, undefined) ? older : younger;
+    this.over(attempt, true);
+    attempt.candidate.abandon("it took too long");
+  }
+
+  /**
+   * By the clock that says more: the monotonic one may have stood still while the machine slept, and then a server
+   * that has started since would take this for a new access (D1).
+   */
+  private triedMsAgo(now: number): number {
+    const first = this.firstSeen;
+    if (first === undefined) return 0;
+    return Math.floor(Math.max(now - first.at, this.options.clock.wallMs() - first.wallMs));
+  }
+
+  /** The first attempt that the server may have seen. */
+  private get firstSeen(): Attempt | undefined {
+    const [oldest] = this.underWay;
+    return oldest === undefined || (this.seen !== undefined && this.seen.at <= oldest.at) ? this.seen : oldest;
   }
 
   private closed(candidate: Candidate, reason: string, end: LinkEnd): void {
-    if (this.isOver || candidate !== this.current) return;
-    this.current = undefined;
+    const attempt = this.underWay.find((one) => one.candidate === candidate);
+    if (this.isOver || attempt === undefined) return;
     this.lastFailure = reason;
     // Where nobody listened, nobody saw it.
-    if (end === "refused" && candidate.startedAt === this.firstTriedAt) this.firstTriedAt = undefined;
+    this.over(attempt, end !== "refused");
     const { attempts, clock } = this.options;
     const wait =
-      end === "refused" ? (attempts.afterRefusalMs(clock.monotonicMs()) ?? ACCESS_REPEAT_MS) : attempts.afterAnswerMs();
+      end === "refused" ? (attempts.afterRefusalMs(clock.monotonicMs()) ?? GONE_REPEAT_MS) : attempts.afterAnswerMs();
     this.tryAfter(wait);
+  }
+
+  private over(attempt: Attempt, wasSeen: boolean): void {
+    this.underWay.splice(this.underWay.indexOf(attempt), 1);
+    if (wasSeen && (this.seen === undefined || attempt.at < this.seen.at)) this.seen = attempt;
   }
 
   private tryAfter(ms: number): void {
@@ -116,7 +153,7 @@ export class FirstCommunication {
     const { target, connectTimeoutMs, driver } = this.options;
     const limit = `${connectTimeoutMs} ms (connectTimeoutMs)`;
     const message = `no session at ${target} within ${limit}; the last attempt: ${this.lastFailure}`;
-    const outcome = this.firstTriedAt === undefined ? "not_sent" : "outcome_unknown";
+    const outcome = this.firstSeen === undefined ? "not_sent" : "outcome_unknown";
     driver.fail(new DuowireError("connect_timeout", message, { side: "remote", outcome }));
   }
 }

@@ -206,7 +206,7 @@ export class SecondCommunication {
     const waiting = [...this.candidates].filter((candidate) => !candidate.isAttached);
     const [oldest, youngest] = [waiting[0], waiting.at(-1)];
     if (oldest === undefined || youngest === undefined || waiting.length < ATTEMPTS_AT_ONCE) return;
-    const isLate = now - oldest.startedAt >= attempts.patienceMs(driver.session.roundTripMs);
+    const isLate = attempts.isLate(now - oldest.startedAt, driver.session.roundTripMs);
     this.options.failed?.();
     this.abandon(isLate ? oldest : youngest, "it took too long");
   }
@@ -228,7 +228,9 @@ export class SecondCommunication {
     if (this.isOver || (session.isHealthy && !this.isBetter(candidate))) {
       return this.abandon(candidate, "not needed any more");
     }
-    if (session.attachedLink === undefined) return this.attach(candidate);
+    // Beside an access, which takes nothing more, plain HTTP is no risk: it has just come through.
+    const isNext = driver.link?.kind === "access" && candidate.link.kind === "http-exchange";
+    if (session.attachedLink === undefined || isNext) return this.attach(candidate);
     candidate.isProbing = true;
     candidate.link.send(encodeFrame({ type: "ping", octets: new Uint8Array(0) }));
   }

@@ -1,17 +1,24 @@
 /**
  * The one link that is attached to a session, or is being attached, and the frames that wait for the end of the turn.
  */
-import { encodeFrame } from "../frame/frame.js";
+import { encodeFrame, type Frame } from "../frame/frame.js";
 import type { LinkNumber, SessionOutput } from "./outputs.js";
 
-/** At most one link at a time: another one replaces it, and whatever comes from the old one is ignored (D11). */
+/**
+ * At most one link at a time: another one replaces it, and whatever comes from the old one is ignored (D11). Only
+ * before the first answer may two links ask for the same: a first access and its repeat. The one answered first stays.
+ */
 export class Attachment {
   link: LinkNumber | undefined;
+  /** Client: when the attach on this link was sent. */
+  sentAt: number | undefined;
   /** The attach on this link has been accepted: by the server here, or by the server's answer there. */
   welcomed = false;
   /** The link takes nothing more: a first access whose request body has ended. */
   ended = false;
   private pending: Uint8Array[] = [];
+  /** The link of an earlier first access that is not answered either; its one write has left. */
+  private elder: { readonly link: LinkNumber; readonly sentAt: number | undefined } | undefined;
 
   constructor(private readonly outputs: SessionOutput[]) {}
 
@@ -35,10 +42,43 @@ export class Attachment {
     this.ended = false;
   }
 
-  /** The link has died. */
-  lost(): void {
-    this.link = undefined;
+  /** `link` asks for the same as the one before it, which goes on asking, too. */
+  join(link: LinkNumber): void {
+    const elder = this.welcomed ? undefined : this.link;
+    if (elder !== undefined) {
+      this.dropElder("a newer access is under way, and one more");
+      this.elder = { link: elder, sentAt: this.sentAt };
+      this.link = undefined;
+    }
+    this.replace(link, false);
+  }
+
+  /**
+   * Whether a frame of `link` counts. Of an older access that is its answer alone: a refusal is heard, a welcome makes
+   * it the session's link in place of the newer one.
+   */
+  hears(link: LinkNumber, type: Frame["type"]): boolean {
+    if (link === this.link) return true;
+    if (link !== this.elder?.link || (type !== "welcome" && type !== "refused")) return false;
+    if (type === "refused") return true;
+    if (this.link !== undefined) this.drop(this.link, "an older access was answered first");
+    this.takeElder();
+    return true;
+  }
+
+  /** The attach on the link was accepted by the far side: nobody else is asked any more. */
+  won(): void {
+    this.welcomed = true;
+    this.dropElder("a newer access was answered first");
+  }
+
+  /** A link has died. Returns whether it was the one that counts. */
+  lost(link: LinkNumber): boolean {
+    if (link === this.elder?.link) this.elder = undefined;
+    if (link !== this.link) return false;
     this.pending = [];
+    this.takeElder();
+    return true;
   }
 
   /** The session is over: what waits still leaves, then the link is closed. */
@@ -46,6 +86,7 @@ export class Attachment {
     this.emit();
     if (this.link !== undefined) this.drop(this.link, reason);
     this.link = undefined;
+    this.dropElder(reason);
   }
 
   /** Puts a frame behind those that wait. */
@@ -65,6 +106,18 @@ export class Attachment {
   refuse(link: LinkNumber, code: string, message: string): void {
     this.outputs.push({ type: "transmit", link, frames: [encodeFrame({ type: "refused", code, message })] });
     this.drop(link, message);
+  }
+
+  private takeElder(): void {
+    this.link = this.elder?.link;
+    this.sentAt = this.elder?.sentAt;
+    this.ended = this.elder !== undefined;
+    this.elder = undefined;
+  }
+
+  private dropElder(reason: string): void {
+    if (this.elder !== undefined) this.drop(this.elder.link, reason);
+    this.elder = undefined;
   }
 
   /** Wants `link` closed. */

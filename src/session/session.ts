@@ -93,11 +93,17 @@ export class Session {
     this.timers.busy = busy;
   }
 
-  /** Client: attaches over `link` in place of an older one. What is not acknowledged follows at once, unasked. */
+  /**
+   * Client: attaches over `link` in place of an older one; a first access that comes again asks beside the one before,
+   * as the same attach (D1). What is not acknowledged follows at once, unasked.
+   */
   attach(link: LinkNumber, proof: AttachProof, incarnation: Uint8Array, ahead: Uint8Array | undefined, now: number) {
     if (this.state === "closed") return this.attached.drop(link, "the session is closed");
-    this.attached.replace(link, false);
-    this.attachNumber += 1;
+    const isRepeat = proof.type === "access" && this.attachNumber > 0;
+    if (isRepeat) this.attached.join(link);
+    else this.attached.replace(link, false);
+    this.attached.sentAt = now;
+    if (!isRepeat) this.attachNumber += 1;
     this.attached.queue(attachFrame(proof, incarnation, this.attachNumber, this.standing(ahead, now)));
     this.ackedReceived = this.inbox.received;
     this.replay(now);
@@ -158,7 +164,7 @@ export class Session {
 
   /** A frame came over `link`. Frames of any link but the attached one are ignored. */
   receive(link: LinkNumber, frame: Frame, now: number): void {
-    if (link !== this.attached.link || this.state === "closed") return;
+    if (this.state === "closed" || !this.attached.hears(link, frame.type)) return;
     // A refusal renews no lease: it may be a proxy's, and the session behind it long gone.
     if (frame.type !== "refused") this.timers.received(now);
     try {
@@ -171,8 +177,7 @@ export class Session {
 
   /** The link died. Only the attached one matters. */
   linkClosed(link: LinkNumber): void {
-    if (link !== this.attached.link) return;
-    this.attached.lost();
+    if (!this.attached.lost(link)) return;
     this.timers.linkLost();
     this.apply("link_lost");
   }
@@ -284,8 +289,8 @@ export class Session {
     if (welcome.attach !== this.attachNumber) throw protocolError(`welcome to attach ${welcome.attach}`);
     if (welcome.version !== WIRE_VERSION) throw new DuowireError("version_unsupported");
     this.outbox.acknowledge(welcome.received);
-    this.attached.welcomed = true;
-    this.timers.welcomed(now, welcome.leaseMs, this.outbox.unackedBytes > 0);
+    this.attached.won();
+    this.timers.welcomed(now, this.attached.sentAt ?? now, welcome.leaseMs, this.outbox.unackedBytes > 0);
     this.learn(welcome, now);
     this.outputs.push({ type: "welcomed", welcome, link });
     this.apply("attached");

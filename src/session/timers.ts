@@ -53,7 +53,6 @@ export class SessionTimers {
   private lastReceivedAt: number;
   /** Since when something is on its way without any progress. */
   private waitingSince: number | undefined;
-  private attachSentAt: number | undefined;
   private ackDueAt: number | undefined;
   private pingSentAt: number | undefined;
   private pingCount = 0;
@@ -87,20 +86,20 @@ export class SessionTimers {
 
   attachSent(now: number): void {
     this.linkLost();
-    this.attachSentAt = this.waitingSince = now;
+    this.waitingSince = now;
   }
 
-  welcomed(now: number, leaseMs: number, more: boolean): void {
+  /** The attach that was sent at `sentAt` was accepted. */
+  welcomed(now: number, sentAt: number, leaseMs: number, more: boolean): void {
     // A new link is a new path: what was measured on another one says little of it.
-    if (this.attachSentAt !== undefined) this.roundTripMs = Math.min(now - this.attachSentAt, ROUND_TRIP_MS_MAX);
-    this.attachSentAt = undefined;
+    this.roundTripMs = Math.min(now - sentAt, ROUND_TRIP_MS_MAX);
     this.leaseMs = leaseMs;
     this.progressed(now, more);
   }
 
   /** What concerned the lost link is void. */
   linkLost(): void {
-    this.waitingSince = this.attachSentAt = this.pingSentAt = this.ackDueAt = undefined;
+    this.waitingSince = this.pingSentAt = this.ackDueAt = undefined;
     this.suspected = false;
   }
 

@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { Attempts, GONE_MS, PATIENCE_MS, REPEAT_MS, REPEAT_SLOWLY_MS } from "../../src/client/attempts.js";
+import {
+  Attempts,
+  GONE_MS,
+  OLDER_ACCESS_MS,
+  OLDER_MS,
+  PATIENCE_MS,
+  REPEAT_MS,
+  REPEAT_SLOWLY_MS,
+} from "../../src/client/attempts.js";
 
 const most = (count: number) => new Uint8Array(count).fill(0xff);
 const least = (count: number) => new Uint8Array(count);
@@ -23,6 +31,19 @@ describe("Attempts", () => {
     // A pause is no slow path.
     attempts.opened(60_000);
     expect(attempts.repeatMs(undefined, 0)).toBeLessThan(REPEAT_SLOWLY_MS);
+  });
+
+  test("give the older of two more time, each time that one was given up", () => {
+    const attempts = new Attempts(most, 0);
+    expect([attempts.isLate(OLDER_MS - 1, 0), attempts.isLate(OLDER_MS, 0)]).toEqual([false, true]);
+    expect([attempts.isLate(2 * OLDER_MS - 1, 0), attempts.isLate(2 * OLDER_MS, 0)]).toEqual([false, true]);
+    for (let i = 0; i < 10; i++) attempts.isLate(PATIENCE_MS, 0);
+    expect(attempts.isLate(PATIENCE_MS, 0)).toBe(true);
+    // Six round trips in any case; and a search that found a path is forgotten.
+    expect(attempts.isLate(5_399, 900)).toBe(false);
+    attempts.succeeded(0);
+    expect(attempts.isLate(OLDER_MS, 0)).toBe(true);
+    expect(new Attempts(most, 0).isLate(OLDER_ACCESS_MS - 1, undefined)).toBe(false);
   });
 
   test("back off with full jitter after an answer, not at all the first time", () => {

@@ -107,6 +107,18 @@ export const mutants: readonly Mutant[] = [
     replace: ``,
   },
   {
+    name: "of two first accesses both are listened to",
+    file: "src/session/attachment.ts",
+    find: `this.dropElder("a newer access was answered first");`,
+    replace: ``,
+  },
+  {
+    name: "a repeated access says that it is the first",
+    file: "src/client/first-communication.ts",
+    find: `const triedMsAgo = this.triedMsAgo(now);`,
+    replace: `const triedMsAgo = 0;`,
+  },
+  {
     name: "the server replays nothing after a takeover",
     file: session,
     find: `this.apply("attached");

@@ -75,6 +75,7 @@ export class Checker implements Watcher {
   received(end: End, octets: Uint8Array, run: () => void): void {
     const party = this.partyOf(end);
     if (party !== undefined) {
+      for (const frame of wireFrames(octets)) party.hears(frame, end);
       // A refusal is no sign of life: it may be a proxy's.
       const isHeard = end === party.currentLink && !end.isClosing && octets[0] !== wireTypes.refused;
       if (isHeard) party.lastHeardMs = party.machine.monotonicMs();

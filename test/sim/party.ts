@@ -63,6 +63,8 @@ export class Party {
   /** Octets that this party may have on their way, as the other half announced. */
   windowBytes = Number.POSITIVE_INFINITY;
   core: () => CoreView | undefined = () => undefined;
+  /** A client's links that have asked for the first access, until one of them is answered. */
+  private asking: End[] = [];
   /** What had been handed to links when this party said CLOSE, and why it did. */
   saidClose: { readonly handed: Counts; readonly code: string } | undefined;
   /** The last frame by which this party attached, as anybody on the way could have recorded it. */
@@ -80,6 +82,8 @@ export class Party {
   /** The last batch that came out of a link at the other end. */
   private arrivedSequence = 0;
   private lastAhead = 0;
+  /** A server has welcomed an attach at the session's own address, and not only first accesses. */
+  private wasAttached = false;
 
   constructor(
     private readonly checker: Checker,
@@ -154,7 +158,8 @@ export class Party {
       const sender = this.checker.senderOf(message, this);
       const known = message.class === "ahead" && message.number <= sender.sentCount.ahead;
       demand(known, "not_sent", () => `${this.name} got an ahead that nobody sent`);
-      demand(message.number >= this.lastAhead, "order", () => `${this.name} got an older ahead`);
+      // Of two first accesses the older may arrive behind the younger: what it wants cancelled still is.
+      demand(!this.wasAttached || message.number >= this.lastAhead, "order", () => `${this.name} got an older ahead`);
       this.lastAhead = message.number;
     }
   }
@@ -203,6 +208,16 @@ export class Party {
     if (sequence > this.arrivedSequence && sequence <= this.frames.length) this.arrivedSequence = sequence;
   }
 
+  /**
+   * Something comes over `end`. Of two first accesses under way, the one that is welcomed first is the link from then
+   * on, and the only one.
+   */
+  hears({ type }: WireFrame, end: End): void {
+    if (type !== wireTypes.welcome || !this.asking.includes(end) || end.isClosing) return;
+    this.currentLink = end;
+    this.asking = [];
+  }
+
   /** The other half acknowledges: then it must have got all that came with these batches. */
   acknowledged(sequence: number): void {
     const counts = this.frameCounts[sequence];
@@ -236,11 +251,24 @@ export class Party {
     const isAttach = type === wireTypes.attach;
     if (type === wireTypes.close) this.saidClose = { handed: { ...this.handedCount }, code: codeOfClose(octets) };
     if (type === wireTypes.welcome) this.checker.checkWelcomed(end);
+    if (type === wireTypes.welcome && !end.connection.isFirstAccess) this.wasAttached = true;
     if (type !== wireTypes.welcome && type !== wireTypes.access && !isAttach) return;
+    if (type === wireTypes.access) this.asks(end);
+    else this.asking = [];
     this.currentLink = end;
     this.currentSince = this.machine.world.now;
     if (type !== wireTypes.welcome) this.attaches += 1;
     if (isAttach) this.lastAttach = { octets, number: this.attaches, connection: end.connection };
+  }
+
+  /** A first access may be repeated before it is answered; two may be under way (D12). */
+  private asks(end: End): void {
+    this.asking = [...this.asking.filter((one) => !one.isClosing && !one.isDead), end];
+    demand(
+      this.asking.length <= 2,
+      "attempts",
+      () => `${this.name} has ${this.asking.length} first accesses under way`,
+    );
   }
 
   private countHanded({ type, message, left, messages }: WireFrame): void {
