@@ -11,7 +11,7 @@ export const REPEAT_SLOWLY_MS = 5_000;
 const QUICK_FOR_MS = 60_000;
 /** Attempts that may be under way at once. */
 export const ATTEMPTS_AT_ONCE = 2;
-/** What was answered by nothing has this long at most, or six round trips: on a slow path three are gone before it opens. */
+/** What nothing has answered has this long at most, or six round trips: on a slow path three are gone when it opens. */
 export const PATIENCE_MS = 5_000;
 /**
  * The older of two attempts has this long at first. It may be the one that the network swallowed, and each younger one
@@ -72,7 +72,7 @@ export class Attempts {
     return Math.max(PATIENCE_MS, this.slowMs(roundTripMs));
   }
 
-  /** Whether the older of two attempts has had its time, while the younger was renewed; if so, the next one gets more. */
+  /** Whether the older of two attempts has had its time, while the younger was renewed; the next one gets more. */
   isLate(ageMs: number, roundTripMs: number | undefined): boolean {
     const grownMs = (roundTripMs === undefined ? OLDER_ACCESS_MS : OLDER_MS) * 2 ** this.late;
     const isLate = ageMs >= Math.max(Math.min(PATIENCE_MS, grownMs), this.slowMs(roundTripMs));

@@ -52,6 +52,8 @@ export interface CommunicationEvents {
   link(link: Link): void;
   /** The server will end the session soon. */
   goingAway(goAway: GoAwayFrame): void;
+  /** The link that carries the session has gone silent, or answers again. */
+  suspect(): void;
   /** A bug of ours was caught. */
   bug(error: unknown): void;
 }
@@ -93,7 +95,10 @@ export class Communication {
         welcomed: (welcome, link) => this.welcomed(welcome, link),
         refused: (refusal, link) => this.refused(refusal, link),
         goingAway: (goAway) => events.goingAway(goAway),
-        suspect: () => this.second?.ensure(),
+        suspect: () => {
+          this.second?.ensure();
+          events.suspect();
+        },
         bug: (error) => events.bug(error),
       },
     });

@@ -31,7 +31,7 @@ export interface LinkInfo {
 export interface SessionEvents {
   /** The state has changed; `reason` says why a session is closed. */
   state: { readonly state: ClientState; readonly reason: DuowireError | undefined };
-  /** Another link carries the session now. */
+  /** Another link carries the session now, or `isSuspect` of the one that does has changed. */
   link: LinkInfo;
   /** A call failed that nobody awaited. */
   call_failed: { readonly method: string; readonly error: unknown };
@@ -146,6 +146,9 @@ export class ClientSession<Service extends object> extends typedEventTarget<Sess
           this.#isWarned = true;
           const known = isErrorCode(code) ? code : "closed";
           this.#tell("server_closing", { reason: new DuowireError(known, message, { side: "remote" }), endsInMs });
+        },
+        suspect: () => {
+          if (this.link !== undefined) this.#tell("link", this.link);
         },
         bug: (error) => this.#fail(error),
       },

@@ -45,8 +45,8 @@ export interface DriverEvents {
   goingAway?(goAway: GoAwayFrame): void;
   /** A turn has ended: whatever came has been dealt with, and what was queued has left as far as it may. */
   turnEnded?(): void;
-  /** Client: the attached link does not answer; look for another path. */
-  suspect?(): void;
+  /** Client: the attached link does not answer: look for another path; or it does again. */
+  suspect?(isSuspect: boolean): void;
   /** A bug of ours was caught: the session has been ended, its process should be. */
   bug?(error: unknown): void;
 }
@@ -213,7 +213,7 @@ export class Driver {
       case "goaway":
         return this.events.goingAway?.(output.goAway);
       case "suspect":
-        return this.events.suspect?.();
+        return this.events.suspect?.(output.isSuspect);
     }
   }
 

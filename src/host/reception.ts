@@ -17,8 +17,11 @@ import type { Link, LinkEnd, LinkEvents } from "../frame/link.js";
 import type { Outgoing } from "../session/outgoing.js";
 import type { LinkNumber } from "../session/outputs.js";
 
-/** Links of one process whose far end has not proved itself: so many, for so long (D27). */
-export const UNPROVEN_LINKS_MAX = 2;
+/**
+ * Links of one process whose far end has not proved itself: so many, for so long (D27). Two attempts of one client, and
+ * two that it has given up and whose end is not known here: that of a link of requests is known by its silence alone.
+ */
+export const UNPROVEN_LINKS_MAX = 4;
 /** How long such a link may take to prove itself. */
 export const UNPROVEN_MS = 5_000;
 /** PINGs that a link may send before it attaches: a probe, and some more. */
@@ -104,10 +107,9 @@ export class Reception {
 
   /** Takes a link; see CommunicationProcess.accept. */
   accept(link: Link, proof?: AccessFrame): void {
-    // Not the oldest makes room: on a slow path it is the one whose attach comes next.
-    const tooMany = proof === undefined && this.unproven.size >= UNPROVEN_LINKS_MAX;
-    if (tooMany)
-      return refuseLink(link, "too_many_requests", "too many links wait at this address to prove themselves");
+    // The oldest makes room: what a client has given up must not keep out what it tries next.
+    const [oldest] = this.unproven;
+    if (proof === undefined && oldest !== undefined && this.unproven.size >= UNPROVEN_LINKS_MAX) oldest.giveUp();
     const arrival: Arrival = new Arrival(link, this.options.clock, {
       decide: (attach) => this.decide(arrival, attach),
       left: () => this.unproven.delete(arrival),
@@ -295,7 +297,7 @@ class Arrival implements LinkEvents {
   }
 
   /** Ends the link without a word: its far end did nothing wrong, and its attach may be on the way. */
-  private giveUp(): void {
+  giveUp(): void {
     this.isOver = true;
     this.leave();
     this.link.close("no attach came in time");

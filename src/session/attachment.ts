@@ -42,15 +42,15 @@ export class Attachment {
     this.ended = false;
   }
 
-  /** `link` asks for the same as the one before it, which goes on asking, too. */
-  join(link: LinkNumber): void {
-    const elder = this.welcomed ? undefined : this.link;
-    if (elder !== undefined) {
-      this.dropElder("a newer access is under way, and one more");
-      this.elder = { link: elder, sentAt: this.sentAt };
+  /** Client: asks over `link`. An access that comes again is asked for beside the one before, which goes on asking. */
+  ask(link: LinkNumber, isRepeat: boolean, now: number): void {
+    if (isRepeat && this.link !== undefined) {
+      this.dropElder("two newer accesses are under way");
+      this.elder = { link: this.link, sentAt: this.sentAt };
       this.link = undefined;
     }
     this.replace(link, false);
+    this.sentAt = now;
   }
 
   /**

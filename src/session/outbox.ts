@@ -9,6 +9,9 @@ import type { BatchContent } from "./outgoing.js";
 /** Used-up places at the front of the list that are worth a move. */
 const COMPACT_BATCHES = 1_024;
 
+/** The most that a batch's frame has before its messages: head, sequence, clock, and a fragment's two numbers. */
+export const HEAD_BYTES = 4 + 4 * 8;
+
 /** The batches that the far side has not acknowledged. */
 export class Outbox {
   /** Octets of frames that are kept for replay. */

@@ -29,8 +29,8 @@ export type SessionOutput =
   | { readonly type: "drop"; readonly link: LinkNumber; readonly reason: string }
   /** The state has changed; `reason` says why a session is closed. */
   | { readonly type: "state"; readonly state: SessionState; readonly reason?: DuowireError }
-  /** Nothing has been acknowledged for too long: open a second path beside this one (D12). */
-  | { readonly type: "suspect" };
+  /** Nothing has been acknowledged for too long: open a second path beside this one (D12); or something has again. */
+  | { readonly type: "suspect"; readonly isSuspect: boolean };
 
 /** What a session is made with. */
 export interface SessionOptions {

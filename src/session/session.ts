@@ -23,13 +23,13 @@ import {
 import { Attachment } from "./attachment.js";
 import { attachFrame, closeFrame, EXPECTED_BEFORE_WELCOME, type Standing, welcomeFrame } from "./handshake.js";
 import { Inbox } from "./inbox.js";
-import { Outbox } from "./outbox.js";
+import { HEAD_BYTES, Outbox } from "./outbox.js";
 import { Outgoing } from "./outgoing.js";
 import type { AttachProof, LinkNumber, SessionOptions, SessionOutput, WelcomeExtras } from "./outputs.js";
 import { SessionClock } from "./session-clock.js";
 import { type SessionInput, type SessionState, sessionTable } from "./states.js";
 import { type AcceptedAttach, judgeAttach, type Verdict } from "./takeover.js";
-import { type PathUse, SessionTimers } from "./timers.js";
+import { leaseReason, type PathUse, SessionTimers } from "./timers.js";
 
 /** The state of one session at one of its ends. */
 export class Session {
@@ -100,20 +100,15 @@ export class Session {
   attach(link: LinkNumber, proof: AttachProof, incarnation: Uint8Array, ahead: Uint8Array | undefined, now: number) {
     if (this.state === "closed") return this.attached.drop(link, "the session is closed");
     const isRepeat = proof.type === "access" && this.attachNumber > 0;
-    if (isRepeat) this.attached.join(link);
-    else this.attached.replace(link, false);
-    this.attached.sentAt = now;
-    if (!isRepeat) this.attachNumber += 1;
+    this.attached.ask(link, isRepeat, now);
+    this.attachNumber += isRepeat ? 0 : 1;
     this.attached.queue(attachFrame(proof, incarnation, this.attachNumber, this.standing(ahead, now)));
     this.ackedReceived = this.inbox.received;
     this.replay(now);
     this.timers.attachSent(now);
   }
 
-  /**
-   * Client: the octets that end the session in one write, over a link that the core never hears of: an attach and
-   * CLOSE. For a page that is leaving; what has not been acknowledged is given up.
-   */
+  /** Client: the octets that end the session in one write, for a page that leaves: what is not acknowledged is lost. */
   farewell(proof: AttachProof, incarnation: Uint8Array, reason: DuowireError, now: number): Uint8Array {
     this.attachNumber += 1;
     const attach = attachFrame(proof, incarnation, this.attachNumber, this.standing(undefined, now));
@@ -169,6 +164,7 @@ export class Session {
     if (frame.type !== "refused") this.timers.received(now);
     try {
       this.receiveFrame(link, frame, now);
+      this.tellSuspicion();
     } catch (error) {
       if (error instanceof DuowireError) this.fail(error);
       else throw error;
@@ -227,9 +223,9 @@ export class Session {
   handleTimeout(now: number): void {
     if (this.state === "closed") return;
     for (const due of this.timers.due(this.state, this.pathUse(), now)) {
-      if (due === "lease") this.end("lease_over", this.leaseReason());
+      if (due === "lease") this.end("lease_over", leaseReason(this.options.side, this.state));
       else if (due === "close") this.apply("close_waited");
-      else if (due === "suspect") this.outputs.push({ type: "suspect" });
+      else if (due === "suspect") this.tellSuspicion();
       else if (due === "heartbeat") this.sendPing(now);
     }
   }
@@ -362,9 +358,8 @@ export class Session {
     return { waits, writable: isWritable };
   }
 
-  private leaseReason(): DuowireError {
-    const unanswered = this.options.side === "client" ? "connect_timeout" : "attach_timeout";
-    return new DuowireError(this.state === "fresh" ? unanswered : "lease_expired", undefined, { side: "local" });
+  private tellSuspicion(): void {
+    if (this.timers.suspicionChanged()) this.outputs.push({ type: "suspect", isSuspect: this.timers.suspected });
   }
 
   /** The first reason stays: a session that is closing was closed by its owner, whatever comes then. */
@@ -399,6 +394,3 @@ export class Session {
     this.attached.queue(closeFrame(this.reason, this.outbox.last));
   }
 }
-
-/** The most that a batch's frame has before its messages: head, sequence, clock, and a fragment's two numbers. */
-const HEAD_BYTES = 4 + 4 * 8;

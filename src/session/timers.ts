@@ -2,6 +2,7 @@
  * Every time limit of a session in one place: acknowledgement, suspicion, heartbeat, lease, close. No timer runs here;
  * the driver keeps one, for the earliest.
  */
+import { DuowireError } from "../base/errors.js";
 import { OctetWriter, sameOctets } from "../base/octets.js";
 import type { SessionState } from "./states.js";
 
@@ -42,6 +43,12 @@ export interface TimerOptions {
   readonly closeMs: number;
 }
 
+/** Why a session ends whose lease is over in `state`. */
+export function leaseReason(side: TimerOptions["side"], state: SessionState): DuowireError {
+  const unanswered = side === "client" ? "connect_timeout" : "attach_timeout";
+  return new DuowireError(state === "fresh" ? unanswered : "lease_expired", undefined, { side: "local" });
+}
+
 /** When what happened last, and what follows from it. */
 export class SessionTimers {
   /** The far side owes something that the core cannot see. */
@@ -49,6 +56,7 @@ export class SessionTimers {
   roundTripMs: number | undefined;
   /** The path has been reported as suspect, and nothing has come of it yet. */
   suspected = false;
+  private suspicionTold = false;
   private leaseMs: number;
   private lastReceivedAt: number;
   /** Since when something is on its way without any progress. */
@@ -100,7 +108,14 @@ export class SessionTimers {
   /** What concerned the lost link is void. */
   linkLost(): void {
     this.waitingSince = this.pingSentAt = this.ackDueAt = undefined;
-    this.suspected = false;
+    this.suspected = this.suspicionTold = false;
+  }
+
+  /** Whether the path has become suspect, or is so no longer, since this was last asked; a new path is news anyway. */
+  suspicionChanged(): boolean {
+    const isChanged = this.suspected !== this.suspicionTold;
+    this.suspicionTold = this.suspected;
+    return isChanged;
   }
 
   /** The octets of a PING that is sent now. */

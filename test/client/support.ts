@@ -72,6 +72,7 @@ export class ClientSetup {
         state: (state) => this.states.push(state),
         link: () => {},
         goingAway: () => {},
+        suspect: () => {},
         bug: (error) => {
           throw error;
         },

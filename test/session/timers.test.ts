@@ -95,12 +95,13 @@ describe("Session looks whether its path is alive", () => {
     client.session.flush(0);
     client.take();
     client.pass(SUSPECT_MS_MIN);
-    expect(client.take()).toEqual([{ type: "suspect" }]);
+    expect(client.take()).toEqual([{ type: "suspect", isSuspect: true }]);
     expect(client.session.isHealthy).toBe(false);
     client.pass(SUSPECT_MS_MIN);
     expect(client.take()).toEqual([]);
     client.receive(1, { type: "ack", sequence: 1 });
     expect(client.session.isHealthy).toBe(true);
+    expect(client.take()).toEqual([{ type: "suspect", isSuspect: false }]);
   });
 
   test("and suspects it also when the answer to a ping came and the acknowledgement did not", () => {
@@ -114,7 +115,7 @@ describe("Session looks whether its path is alive", () => {
     client.receive(1, { type: "pong", octets: ping?.type === "ping" ? ping.octets : octets(0) });
     client.take();
     client.pass(SUSPECT_MS_MIN);
-    expect(client.take()).toEqual([{ type: "suspect" }]);
+    expect(client.take()).toEqual([{ type: "suspect", isSuspect: true }]);
   });
 
   test("and is not made patient by one long pause", () => {
@@ -126,7 +127,7 @@ describe("Session looks whether its path is alive", () => {
     client.session.flush(client.now);
     client.take();
     client.pass(SUSPECT_MS_MAX);
-    expect(client.take()).toEqual([{ type: "suspect" }]);
+    expect(client.take()).toEqual([{ type: "suspect", isSuspect: true }]);
     expect(client.session.roundTripMs).toBe(ROUND_TRIP_MS_MAX);
   });
 

@@ -100,6 +100,7 @@ export class SimSession {
         },
         goingAway: () => undefined,
         link: () => {},
+        suspect: () => {},
         bug: (error) => {
           throw error instanceof SimulationFailure
             ? error
