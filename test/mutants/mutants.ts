@@ -58,7 +58,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "frames of the losing link are applied",
     file: session,
-    find: `if (link !== this.attached.link || this.state === "closed") return;`,
+    find: `if (this.state === "closed" || !this.attached.hears(link, frame.type)) return;`,
     replace: `if (this.attached.link === undefined || this.state === "closed") return;`,
   },
   {
