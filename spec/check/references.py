@@ -5,7 +5,8 @@ from typing import Callable, Optional
 
 from messagepack import CannotBeSent, Refused
 from octets import Malformed
-from values import HOME, LENT, Reference
+from streams import Sink, Source, Streams
+from values import HOME, LENT, STREAM, Reference
 
 FUNCTION, TARGET = 0, 1
 EARLY_MAX = 64
@@ -47,6 +48,7 @@ class References:
     """Both tables of one peer: what it has lent, and what it holds."""
 
     def __init__(self, held_max: int) -> None:
+        self.streams: Optional[Streams] = None
         self.lent_max = EARLY_MAX
         self._held_max = held_max
         self._last_number = 0
@@ -64,6 +66,8 @@ class References:
                 raise CannotBeSent("a reference that was released")
             self._sent_home.append(value)
             return Reference(HOME, value.number)
+        if isinstance(value, (Source, Sink)) and self.streams:
+            return self.streams.lend(value)
         if not isinstance(value, Lent) and not callable(value):
             return None
         loan = next((one for one in self._loans.values() if one.value is value and not one.is_revoked), None)
@@ -91,8 +95,10 @@ class References:
         """What stands in a value for a reference that came."""
         if one.type == HOME:
             return self._loan(one.number).value
-        if one.type != LENT or one.kind > TARGET:
-            raise Refused("invalid_argument", "streams are reserved")
+        if one.type == STREAM and self.streams:
+            return self.streams.take(one)
+        if one.type != LENT:
+            raise Refused("invalid_argument", "signals and results of calls are reserved")
         stub = self._held.get(one.number)
         if stub is None:
             if one.number == 0 or len(self._held) >= self._held_max:

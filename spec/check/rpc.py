@@ -1,4 +1,4 @@
-"""Calls and references: spec/rpc.md, one of two equal sides. Streams are reserved and refused.
+"""Calls, references and streams: spec/rpc.md, one of two equal sides.
 
 A peer is handed whole messages and appends what it has to say to `out` (in order) and to `urgent()`.
 """
@@ -11,10 +11,12 @@ from messagepack import CannotBeSent, Encoder, Refused
 from octets import SAFE_MAX, Malformed, Reader
 from pipelining import Results
 from references import Lent, References, Stub
+from streams import BREAK, CREDIT, END, ITEM, STOP, Streams
 from values import ErrorValue, ValueDecoder, ValueEncoder
 
 CALL, RESULT, FAILURE, CANCEL, RELEASE, REVOKE = 1, 2, 3, 4, 5, 6
 ELEMENTS = {CALL: (5, 6), RESULT: (3,), FAILURE: (3,), CANCEL: (2,), RELEASE: (3,), REVOKE: (2,)}
+ELEMENTS.update({CREDIT: (3,), ITEM: (3,), END: (2,), BREAK: (3,), STOP: (2, 3)})
 EARLY_MAX = 64
 MESSAGE_BYTES_LEAST = 66_560
 
@@ -25,6 +27,8 @@ class Peer:
         self.out: list[bytes] = []
         self.references = References(max(limits["referencesMax"], EARLY_MAX))
         self._results = Results(self.references)
+        self.streams = Streams(lambda head, parts: self._message(head, parts)[0], self.out, limits["referencesMax"])
+        self.references.streams = self.streams
         self._root = Lent(root)
         self._limits = limits
         self._calls_max = EARLY_MAX
@@ -81,8 +85,8 @@ class Peer:
     def urgent(self) -> bytes:
         """CANCEL and RELEASE that are due. To be asked only when nothing waits to be sent: no RELEASE may overtake."""
         cancels, self._cancels = self._cancels, []
-        releases = self.references.due()
-        return b"".join([_plain(CANCEL, one) for one in cancels] + [_plain(RELEASE, *one) for one in releases])
+        releases = [_plain(RELEASE, *one) for one in self.references.due()]
+        return b"".join([_plain(CANCEL, one) for one in cancels] + releases + [_plain(*one) for one in self.streams.urgent()])
 
     def receive(self, messages: bytes, peer_clock_ms: float) -> None:
         """Takes whole messages. Malformed is a violation: the session ends with `protocol_error`."""
@@ -99,8 +103,10 @@ class Peer:
                 self._receive_cancel(_number(reader))
             elif kind == RELEASE:
                 self.references.receive_release(_number(reader), _number(reader))
-            else:
+            elif kind == REVOKE:
                 self.references.receive_revoke(_number(reader))
+            else:
+                self._receive_of_stream(reader, kind, head)
             self._start_calls(peer_clock_ms)
 
     def _receive_call(self, reader: Reader, has_options: bool) -> None:
@@ -163,6 +169,27 @@ class Peer:
         call.answered()
         for stub in call.pinned:
             stub.pins -= 1
+
+    def _receive_of_stream(self, reader: Reader, kind: int, head: int) -> None:
+        start = reader.offset - 2
+        number = _integer(reader)
+        if number == 0:
+            raise Malformed("a stream with number 0")
+        if kind == CREDIT:
+            self.streams.receive_credit(number, _number(reader))
+        elif kind == ITEM:
+            self.streams.receive_item(number, lambda: self._taken_value(reader), lambda: reader.offset - start)
+        elif kind == STOP:
+            if head == 0x93:
+                self._taken_value(reader)
+            self.streams.receive_stop(number)
+        else:
+            self.streams.receive_end(number, self._taken_value(reader) if kind == BREAK else None)
+
+    def _taken_value(self, reader: Reader) -> object:
+        value = ValueDecoder(self.references.receive).decode(reader)
+        self.references.keep()
+        return value
 
     def _receive_cancel(self, number: int) -> None:
         call = self._running.get(number)

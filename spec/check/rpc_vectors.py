@@ -9,6 +9,7 @@ from messagepack import UNDEFINED
 from octets import Malformed
 from references import Lent, Stub
 from rpc import Peer
+from streams import Incoming, Outgoing, Sink, Source
 from values import ErrorValue
 
 # What the caller's session clock says: any moment does, since a deadline of 0 has passed at 0.
@@ -20,8 +21,11 @@ class Callee:
 
     def __init__(self, limits: dict) -> None:
         self.stubs: dict[int, Stub] = {}
+        self._filled: list[tuple[Outgoing, int]] = []
         lent = Lent({"hi": lambda *_: "hi"})
         root = {"echo": self._echo, "lend": lambda *_: lent, "wait": lambda *_: Later()}
+        root.update({"count": lambda to: Source(iter(range(1, to + 1))), "sum": self._sum, "fill": self._fill})
+        root["sink"] = lambda: Sink(lambda value: None)
         self.peer = Peer(root, limits)
         self.peer.set_limits(limits)
 
@@ -30,8 +34,21 @@ class Callee:
             self.stubs[value.number] = value
         return value
 
+    def _sum(self, stream: Incoming) -> Later:
+        later = Later()
+        items: list = []
+        stream.read(items.append, lambda error: later.settle(sum(items) if error is None else items))
+        return later
+
+    def _fill(self, stream: Outgoing, to: int) -> object:
+        self._filled.append((stream, to))
+        return UNDEFINED
+
     def receive(self, octets: str) -> None:
         self.peer.receive(bytes.fromhex(octets), PEER_CLOCK_MS)
+        while self._filled:
+            stream, to = self._filled.pop()
+            self.peer.streams.fill(stream, iter(range(1, to + 1)))
 
     def step(self, step: dict) -> None:
         out = self.peer.out
@@ -179,6 +196,35 @@ def _write_revoke(one: dict, limits: dict) -> bytes:
     return peer.out[0]
 
 
+def _read_of_stream(one: dict, octets: bytes, limits: dict) -> None:
+    """The part of a peer that streams are for hears of this message."""
+    peer = Peer({}, limits)
+    heard: list = []
+    streams = peer.streams
+    streams.receive_credit = lambda number, octets: heard.extend([number, octets])  # type: ignore[method-assign]
+    streams.receive_item = lambda number, read, _: heard.extend([number, read()])  # type: ignore[method-assign]
+    streams.receive_end = lambda number, error: heard.extend([number, error])  # type: ignore[method-assign]
+    streams.receive_stop = lambda number: heard.append(number)  # type: ignore[method-assign]
+    peer.receive(octets, 0)
+    same(heard[0], one["stream"])
+    if one["type"] == 7:
+        same(heard[1], one["credit"])
+    if one["type"] == 8:
+        same(heard[1], one["value"])
+    if one["type"] == 10:
+        same((heard[1].name, heard[1].message), (one["errorName"], one["errorMessage"]))
+
+
+def _write_of_stream(one: dict, limits: dict) -> bytes:
+    peer = Peer({}, limits)
+    head = [one["type"], one["stream"]]
+    if one["type"] == 7:
+        return peer._message(head + [one["credit"]], [])[0]
+    if "errorName" in one:
+        return peer._message(head, [ErrorValue(one["errorName"], one["errorMessage"])])[0]
+    return peer._message(head, [one["value"]] if "value" in one else [])[0]
+
+
 _MESSAGES: dict = {
     1: (_read_call, _write_call),
     2: (_read_answer, _write_answer),
@@ -186,4 +232,5 @@ _MESSAGES: dict = {
     4: (_read_cancel, _write_cancel),
     5: (_read_release, _write_release),
     6: (_read_revoke, _write_revoke),
+    **{kind: (_read_of_stream, _write_of_stream) for kind in (7, 8, 9, 10, 11)},
 }

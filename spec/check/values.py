@@ -21,7 +21,7 @@ TYPED_KINDS = {
 }  # fmt: skip
 LENT, HOME, STREAM, SIGNAL, EARLIER = 0x10, 0x11, 0x12, 0x13, 0x14
 # How many kinds a reference of each type has; a type with none has no kind octet.
-REFERENCE_KINDS = {LENT: 3, HOME: 0, STREAM: 2, SIGNAL: 2, EARLIER: 0}
+REFERENCE_KINDS = {LENT: 2, HOME: 0, STREAM: 4, SIGNAL: 2, EARLIER: 0}
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,7 +44,8 @@ export function writeExtensionHead(writer: OctetWriter, type: number, length: nu
   writer.u8(type);
 }
 
-function writeNumber(writer: OctetWriter, value: number): void {
+/** Writes a number: an integer in its shortest form where it is exact, else a float 64. */
+export function writeNumber(writer: OctetWriter, value: number): void {
   if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
     writer.u8(0xcb);
     writer.f64(value);
@@ -139,7 +140,9 @@ export class Encoder {
     else if (Array.isArray(value)) this.array(value);
     else {
       const prototype: unknown = Object.getPrototypeOf(value);
-      if (prototype === Object.prototype || prototype === null) this.map(value as Record<string, unknown>);
+      const isPlain = prototype === Object.prototype || prototype === null;
+      // An object that is written down as `{ async *[Symbol.asyncIterator]() {} }` is no data, whatever its class.
+      if (isPlain && !(Symbol.asyncIterator in value)) this.map(value as Record<string, unknown>);
       else if (value instanceof Uint8Array) {
         const octets = this.octetsOf(value);
         writeLength(writer, octets.length, 0xc5, 0xc4);

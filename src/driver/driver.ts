@@ -30,6 +30,8 @@ export interface Application {
   ahead(bytesMax: number): Uint8Array | undefined;
   /** Whether the far side owes anything, such as an answer. */
   readonly isBusy: boolean;
+  /** Whether more is to be queued as soon as less waits: {@link urgent} queues it. */
+  readonly isHeldBack?: boolean;
   /** The session is closed; nothing follows. */
   end(reason: DuowireError): void;
 }
@@ -170,9 +172,11 @@ export class Driver {
     const urgent = room > 0 ? this.application.urgent(room) : undefined;
     if (urgent !== undefined) this.session.sendUrgent(urgent, now);
     this.session.setBusy(this.application.isBusy);
+    const waitedBytes = this.session.outgoing.queuedBytes;
     this.session.flush(now);
     this.drain();
     this.setTimer();
+    if (this.application.isHeldBack && this.session.outgoing.queuedBytes < waitedBytes) this.wake();
     this.events.turnEnded?.();
   }
 

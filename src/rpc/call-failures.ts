@@ -32,7 +32,7 @@ export function endError(reason: DuowireError, isHanded: boolean): DuowireError 
 
 /** A failure that the far side answered with. */
 export function answered(
-  { method }: PendingCall,
+  { method }: { readonly method: string },
   code: DuowireError["code"],
   message: string,
   from?: RemoteError,
@@ -41,8 +41,11 @@ export function answered(
   return new DuowireError(code, `${method}: ${message}`, { side: "remote", outcome: "answered", data, cause });
 }
 
-/** What a FAILURE is for the caller. Codes that speak of the session are not the far side's to give (spec 2.3). */
-export function failureOf(call: PendingCall, value: unknown): unknown {
+/**
+ * What the error of a FAILURE, BREAK or STOP is for whom it is told. Codes that speak of the session are not the far
+ * side's to give (spec 2.3).
+ */
+export function failureOf(call: { readonly method: string }, value: unknown): unknown {
   if (value instanceof Error && !(value instanceof RemoteError)) return value; // of a registered class
   if (!(value instanceof RemoteError))
     return new RemoteError({ message: `${call.method} threw what is no Error`, data: value });

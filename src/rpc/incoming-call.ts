@@ -4,7 +4,7 @@ import type { DuowireError } from "../base/errors.js";
 import { type Metadata, noMetadata } from "./call-options.js";
 import type { CallSession } from "./interceptors.js";
 import type { Named } from "./pipelining.js";
-import type { StubTarget } from "./stub.js";
+import type { Taken } from "./references.js";
 
 /** A call from its arrival until its answer is given to the session. */
 export class IncomingCall {
@@ -16,8 +16,8 @@ export class IncomingCall {
   bytes = 0;
   /** Why it is not to be started. */
   refusal: DuowireError | undefined;
-  /** Stubs that came with it. */
-  taken: StubTarget[] | undefined;
+  /** Stubs and streams that came with it. */
+  taken: Taken[] | undefined;
   /** Why it was stopped: the answer, when the method ends. */
   stopped: DuowireError | undefined;
   cancelTimer: CancelTimer | undefined;

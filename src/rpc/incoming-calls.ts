@@ -331,7 +331,7 @@ export class IncomingCalls {
       if (context.ended) return;
       isWritten = true;
       if (type === RESULT) bytes = writer.length - start;
-      references.answered(sink.commit(false));
+      references.answered(sink.commit(false), call.method);
     } catch (error) {
       if (!(error instanceof DuowireError)) throw error;
       if (!isWritten) sink.rollback();

@@ -21,12 +21,26 @@ export const CANCEL = 0x9204;
 export const RELEASE = 0x9305;
 /** Takes away a reference. */
 export const REVOKE = 0x9206;
+/** Lets a stream's sender send so many octets more. */
+export const CREDIT = 0x9307;
+/** An item of a stream. */
+export const ITEM = 0x9308;
+/** The end of a stream. */
+export const END = 0x9209;
+/** The end of a stream, by an error. */
+export const BREAK = 0x930a;
+/** The reader of a stream wants no more, or has taken all. */
+export const STOP = 0x920b;
+/** A STOP that says why. */
+export const STOP_WITH_REASON = 0x930b;
+/** Opens one direction of a channel. */
+export const OPEN = 0x930c;
 
 /** How many calls, and references, a side may use before it knows what the other takes. */
 export const EARLY_MAX = 64;
 /** The octets of a message that every receiver takes. */
 export const MESSAGE_BYTES_LEAST = 66_560;
-/** The most octets of a CANCEL or RELEASE. */
+/** The most octets of a CANCEL, RELEASE, CREDIT or plain STOP. */
 export const URGENT_BYTES_MAX = 20;
 
 /** Where messages go: the session's queue. */

@@ -88,6 +88,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     this.limits = limits;
     this.window = limits.callsInFlightMax;
     this.references.exportsMax = limits.referencesMax;
+    this.references.knowsLimits = true;
     this.sendWaiting();
   }
 
@@ -217,7 +218,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
       call.reject(endError(reason, !call.waiting && this.context.sink.isHanded(call.mark)));
       call.waiting = undefined;
     }
-    this.references.end();
+    this.references.end(reason);
   }
 
   private sendWith(call: PendingCall, args: readonly unknown[], { signal, timeoutMs, metadata }: CallOptions): void {
@@ -307,6 +308,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
       this.references.takeBack(call.waiting?.lent);
       throw error;
     }
+    this.references.committed(call.mark, call.method, call.waiting?.lent);
     call.number = ++this.lastNumber;
     this.open.set(call.number, call);
     if (!call.waiting) this.pin(call);

@@ -10,11 +10,15 @@ import type { EncodedCall } from "./group.js";
 import { IncomingCalls } from "./incoming-calls.js";
 import type { CallSession, Interceptor } from "./interceptors.js";
 import {
+  BREAK,
   CALL,
   CALL_WITH_OPTIONS,
   CANCEL,
   type CallLimits,
+  CREDIT,
+  END,
   FAILURE,
+  ITEM,
   type MessageSink,
   type PeerContext,
   type PeerEvents,
@@ -22,10 +26,16 @@ import {
   RESULT,
   REVOKE,
   readNumber,
+  STOP,
+  STOP_WITH_REASON,
 } from "./messages.js";
 import { OutgoingCalls } from "./outgoing-calls.js";
 import type { RemoteCall } from "./remote-call.js";
+import type { Streams } from "./streams.js";
 import { type CallOptions, makeStub } from "./stub.js";
+
+/** How long after its last item a stream that is read counts as owed: whoever waits longer knows why. */
+const FLOW_MS = 5_000;
 
 /** What a peer is made with. */
 export interface RpcPeerOptions {
@@ -94,16 +104,30 @@ export class RpcPeer {
     this.incoming.serve(root);
   }
 
-  /** Whether the far side owes an answer. */
+  /** Whether the far side owes an answer, or a stream that was flowing. */
   get isBusy(): boolean {
-    return this.outgoing.openCount > 0;
+    return this.outgoing.openCount > 0 || this.streams?.hasFlowed(FLOW_MS) === true;
+  }
+
+  /** Whether there is more to send as soon as less waits in the queue. */
+  get isHeldBack(): boolean {
+    return this.streams?.isHeldBack === true;
   }
 
   /** For observers, and for whoever asks whether a session is idle. */
   get figures() {
     const { openCount, waitingCount, lateAnswers, references } = this.outgoing;
     const { lentCount, heldCount } = references;
-    return { openCount, waitingCount, lateAnswers, lentCount, heldCount, runningCount: this.incoming.openCount };
+    const streams = this.streams?.figures ?? { sendingCount: 0, receivingCount: 0 };
+    return {
+      openCount,
+      waitingCount,
+      lateAnswers,
+      lentCount,
+      heldCount,
+      runningCount: this.incoming.openCount,
+      ...streams,
+    };
   }
 
   /** What the far side takes; at the start, and again whenever it is told. */
@@ -134,10 +158,13 @@ export class RpcPeer {
   /** Messages that go although the window is full, of at most `bytesMax` octets; undefined for none. */
   urgent(bytesMax: number): Uint8Array | undefined {
     this.incoming.resume();
-    if (!this.outgoing.hasUrgent) return undefined;
+    const { streams } = this;
+    streams?.pump();
+    if (!this.outgoing.hasUrgent && !streams?.hasUrgent) return undefined;
     const writer = new OctetWriter();
     this.outgoing.writeUrgent(writer, bytesMax);
     this.outgoing.references.writeUrgent(writer, bytesMax);
+    streams?.writeUrgent(writer, bytesMax);
     return writer.length > 0 ? writer.take() : undefined;
   }
 
@@ -172,7 +199,29 @@ export class RpcPeer {
       case REVOKE:
         return this.outgoing.references.receiveRevoke(readNumber(reader));
     }
-    // Streams (types 7 to 11) are reserved: this side has lent none, so nobody may speak of one.
+    // A side that has lent no stream and taken none: nobody may speak of one.
+    if (!this.streams) throw protocolError(`unknown message ${head.toString(16)}`);
+    this.receiveOfStream(this.streams, head, reader);
+  }
+
+  private receiveOfStream(streams: Streams, head: number, reader: OctetReader): void {
+    switch (head) {
+      case CREDIT:
+        return streams.receiveCredit(reader);
+      case ITEM:
+        return streams.receiveItem(reader);
+      case END:
+        return streams.receiveEnd(reader);
+      case BREAK:
+        return streams.receiveBreak(reader);
+      case STOP:
+      case STOP_WITH_REASON:
+        return streams.receiveStop(reader, head === STOP_WITH_REASON);
+    }
     throw protocolError(`unknown message ${head.toString(16)}`);
+  }
+
+  private get streams(): Streams | undefined {
+    return this.outgoing.references.streams;
   }
 }

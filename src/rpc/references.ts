@@ -2,15 +2,17 @@
  * What is lent to the far side, and what it lent to us (D22). Lenders count how often they lent a thing, and a release
  * says how often it was received: so one that crosses another loan is safe. spec/rpc.md, section 5.
  */
-import { protocolError } from "../base/errors.js";
+import { type DuowireError, protocolError } from "../base/errors.js";
 import { malformed } from "../base/messagepack.js";
 import type { OctetWriter } from "../base/octets.js";
 import { beginMessage, type ReferenceOwner } from "./codec.js";
 import { EARLY_MAX, localError, type PeerContext, RELEASE, REVOKE, URGENT_BYTES_MAX, writeNumber } from "./messages.js";
 import { methodsOf } from "./method-table.js";
 import { Target } from "./service.js";
+import type { StreamLoan } from "./stream-owner.js";
+import { Streams } from "./streams.js";
 import { type CallMaker, makeStub, StubTarget, stubTargetOf } from "./stub.js";
-import { REF_HOME, REF_LENT, type Reference, type ReferenceType } from "./values.js";
+import { REF_HOME, REF_LENT, REF_STREAM, type Reference, type ReferenceType } from "./values.js";
 
 const FUNCTION = 0;
 const TARGET = 1;
@@ -40,6 +42,9 @@ export interface Import {
   stub: { deref(): object | undefined } | undefined;
 }
 
+/** What a message has brought that its receiver owns from now on. */
+export type Taken = StubTarget | StreamLoan;
+
 /** All that lend something now: for {@link revoke}, which is not told the session. */
 const lenders = new Set<References>();
 
@@ -52,6 +57,10 @@ const collected =
 export class References implements ReferenceOwner {
   /** How many the far side takes. */
   exportsMax = EARLY_MAX;
+  /** Whether the far side has said how much it takes. */
+  knowsLimits = false;
+  /** Undefined until there was a stream. */
+  streams: Streams | undefined;
   private exports: Map<number, Export> | undefined;
   private numbers: Map<object, Export> | undefined;
   private lastNumber = 0;
@@ -59,10 +68,10 @@ export class References implements ReferenceOwner {
   private imports: Map<number, Import> | undefined;
   private releases: Set<Import> | undefined;
   /** What the message that is being written lends, and what it sends home. */
-  private readonly lent: Export[] = [];
+  private readonly lent: (Export | StreamLoan)[] = [];
   private readonly named: Import[] = [];
-  /** The new stubs that the message being read has brought. */
-  private readonly fresh: StubTarget[] = [];
+  /** The new stubs and the streams that the message being read has brought. */
+  private readonly fresh: Taken[] = [];
 
   constructor(
     private readonly context: PeerContext,
@@ -92,15 +101,15 @@ export class References implements ReferenceOwner {
     const target = stubTargetOf(value);
     if (target !== undefined) return this.sendHome(target);
     if (typeof value === "function") return this.lend(value, FUNCTION);
-    if (!(value instanceof Target)) return undefined;
+    if (!(value instanceof Target)) return this.lendStream(value);
     methodsOf(value);
     return this.lend(value, TARGET);
   }
 
   receive(type: ReferenceType, number: number, kind: number): unknown {
     if (type === REF_HOME) return this.lentValue(number);
-    if (type !== REF_LENT || kind > TARGET)
-      throw localError("invalid_argument", "it is a stream, or a result in an answer");
+    if (type === REF_STREAM) return this.takeStream(number, kind);
+    if (type !== REF_LENT) throw localError("invalid_argument", "a result of a call cannot stand here");
     const one = this.take(number, kind);
     const known = one.live && one.stub?.deref();
     if (known) return known;
@@ -128,7 +137,10 @@ export class References implements ReferenceOwner {
 
   /** Undoes the loans of a message that is not sent. */
   takeBack(loans: readonly unknown[] = this.lent): void {
-    for (const one of loans as Export[]) this.subtract(one, 1);
+    for (const one of loans as (Export | StreamLoan)[]) {
+      if ("takeBack" in one) one.takeBack();
+      else this.subtract(one, 1);
+    }
     this.lent.length = this.named.length = 0;
   }
 
@@ -145,9 +157,17 @@ export class References implements ReferenceOwner {
     return this.named.splice(0);
   }
 
-  /** An answer was committed with this mark. */
-  answered(mark: number): void {
-    if (this.lent.length > 0) this.lent.length = 0;
+  /** What a message lent that was given to the session with this mark; `origin` is the method that it belongs to. */
+  committed(mark: number, origin: string, loans: readonly unknown[] = this.lent): void {
+    for (const one of loans as (Export | StreamLoan)[]) if ("takeBack" in one) Object.assign(one, { mark, origin });
+  }
+
+  /** An answer or an item was committed with this mark. */
+  answered(mark: number, origin: string): void {
+    if (this.lent.length > 0) {
+      this.committed(mark, origin);
+      this.lent.length = 0;
+    }
     if (this.named.length === 0) return;
     for (const one of this.named.splice(0)) {
       one.marks = one.marks.filter((mark) => !this.context.sink.isHanded(mark));
@@ -155,14 +175,17 @@ export class References implements ReferenceOwner {
     }
   }
 
-  /** The new stubs of the message being read, for {@link giveBack}. */
-  taken(): StubTarget[] | undefined {
+  /** What is new with the message being read, for {@link giveBack}. */
+  taken(): Taken[] | undefined {
     return this.fresh.length > 0 ? this.fresh.splice(0) : undefined;
   }
 
-  /** Releases the new stubs of a message that is not delivered. */
-  giveBack(targets: readonly StubTarget[] | undefined = this.taken()): void {
-    for (const target of targets ?? []) this.release(target);
+  /** Releases what was new with a message that is not delivered. */
+  giveBack(taken: readonly Taken[] | undefined = this.taken()): void {
+    for (const one of taken ?? []) {
+      if ("discard" in one) one.discard();
+      else this.release(one);
+    }
   }
 
   /** A stub is not used any more. */
@@ -218,7 +241,8 @@ export class References implements ReferenceOwner {
   }
 
   /** Forgets everything. */
-  end(): void {
+  end(reason: DuowireError): void {
+    this.streams?.end(reason);
     this.exports = this.numbers = this.imports = this.releases = undefined;
     lenders.delete(this);
   }
@@ -263,6 +287,20 @@ export class References implements ReferenceOwner {
     one.count++;
     this.lent.push(one);
     return { type: REF_LENT, number: one.number, kind };
+  }
+
+  private lendStream(value: object): Reference | undefined {
+    this.streams ??= new Streams(this.context, this);
+    const lent = this.streams.lend(value);
+    if (lent) this.lent.push(lent.loan);
+    return lent?.reference;
+  }
+
+  private takeStream(number: number, kind: number): object {
+    this.streams ??= new Streams(this.context, this);
+    const { stream, value } = this.streams.take(number, kind);
+    this.fresh.push(stream);
+    return value;
   }
 
   private watchQuota(size: number): void {

@@ -21,8 +21,13 @@ export interface RemoteCall<T> extends Promise<T>, ResultOf<T> {
    * made until one that names its result; 64, and 1,024 octets of it, if it is data. `invalid_argument` says so.
    */
   readonly result: Pipelined<T>;
-  /** The items of a stream. Streams are not there yet: this throws. */
-  [Symbol.asyncIterator](): AsyncIterator<T extends AsyncIterable<infer Item> ? Item : never>;
+  /**
+   * The items of the stream that the method returns: `for await (const part of remote.report("x"))`. Leaving the loop
+   * early tells the far side to stop. Rejects `invalid_argument` if the method returns no stream.
+   */
+  [Symbol.asyncIterator](): AsyncIterator<
+    T extends AsyncIterable<infer Item> | ReadableStream<infer Item> ? Item : never
+  >;
   /** Cancels the call if it is not answered yet: `using call = remote.search(…)`. */
   [Symbol.dispose](): void;
 }
@@ -145,10 +150,7 @@ export class PendingCall implements RemoteCall<unknown> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<never> {
-    throw localError(
-      "invalid_argument",
-      "streams are not there yet: return an array, or call a function for each item",
-    );
+    return new ResultIterator(this) as AsyncIterator<never>;
   }
 
   [Symbol.dispose](): void {
@@ -178,4 +180,41 @@ export class PendingCall implements RemoteCall<unknown> {
       this.rejectPromise = reject;
     });
   }
+}
+
+/** Iterates what a call returns. */
+class ResultIterator implements AsyncIterator<unknown> {
+  private items: AsyncIterator<unknown> | undefined;
+
+  constructor(private readonly call: PendingCall) {}
+
+  async next(): Promise<IteratorResult<unknown>> {
+    this.items ??= itemsOf(await this.call, this.call.method);
+    return this.items.next();
+  }
+
+  async return(): Promise<IteratorResult<unknown>> {
+    if (this.items) await this.items.return?.();
+    else this.call[Symbol.dispose]();
+    return { done: true, value: undefined };
+  }
+}
+
+function itemsOf(result: unknown, method: string): AsyncIterator<unknown> {
+  if (typeof result === "object" && result !== null) {
+    if (Symbol.asyncIterator in result) return (result as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+    // Not every browser can iterate its own streams.
+    if (result instanceof ReadableStream) return readerIterator(result.getReader());
+  }
+  throw localError("invalid_argument", `${method} returned no stream: await it instead`);
+}
+
+function readerIterator(reader: ReadableStreamDefaultReader<unknown>): AsyncIterator<unknown> {
+  return {
+    next: () => reader.read() as Promise<IteratorResult<unknown>>,
+    return: async () => {
+      await reader.cancel();
+      return { done: true, value: undefined };
+    },
+  };
 }

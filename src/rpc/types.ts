@@ -65,7 +65,11 @@ type Opaque =
   | URL
   | Error
   | ArrayBuffer
-  | ArrayBufferView;
+  | ArrayBufferView
+  | Blob;
+
+/** What is asked for one item after the other. */
+type Items<T> = AsyncIterable<T> | Generator<T>;
 
 type IsAny<T> = 0 extends 1 & T ? true : false;
 
@@ -82,15 +86,19 @@ type HasReference<T, D extends number = 5> =
         ? false
         : T extends Callable | Target | { readonly [stubOf]: unknown }
           ? true
-          : T extends ReadonlyMap<infer K, infer V>
-            ? HasReference<K, Depth[D]> | HasReference<V, Depth[D]>
-            : T extends ReadonlySet<infer V>
+          : T extends Generator | WritableStream<never>
+            ? true
+            : T extends ReadableStream<infer V> | AsyncIterable<infer V>
               ? HasReference<V, Depth[D]>
-              : T extends readonly (infer V)[]
-                ? HasReference<V, Depth[D]>
-                : T extends object
-                  ? { [K in keyof T]-?: HasReference<T[K], Depth[D]> }[keyof T]
-                  : false;
+              : T extends ReadonlyMap<infer K, infer V>
+                ? HasReference<K, Depth[D]> | HasReference<V, Depth[D]>
+                : T extends ReadonlySet<infer V>
+                  ? HasReference<V, Depth[D]>
+                  : T extends readonly (infer V)[]
+                    ? HasReference<V, Depth[D]>
+                    : T extends object
+                      ? { [K in keyof T]-?: HasReference<T[K], Depth[D]> }[keyof T]
+                      : false;
 
 type ReceivedMapped<T> = T extends Opaque
   ? T
@@ -98,11 +106,17 @@ type ReceivedMapped<T> = T extends Opaque
     ? Home
     : T extends Callable | Target
       ? Stub<T>
-      : T extends ReadonlyMap<infer K, infer V>
-        ? Map<Received<K>, Received<V>>
-        : T extends ReadonlySet<infer V>
-          ? Set<Received<V>>
-          : { [K in keyof T]: Received<T[K]> };
+      : T extends ReadableStream<infer V>
+        ? ReadableStream<Received<V>>
+        : T extends WritableStream<infer V>
+          ? WritableStream<Sent<V>>
+          : T extends Items<infer V>
+            ? AsyncGenerator<Received<V>, undefined, undefined>
+            : T extends ReadonlyMap<infer K, infer V>
+              ? Map<Received<K>, Received<V>>
+              : T extends ReadonlySet<infer V>
+                ? Set<Received<V>>
+                : { [K in keyof T]: Received<T[K]> };
 
 type SentMapped<T> = T extends Opaque
   ? T
@@ -113,11 +127,17 @@ type SentMapped<T> = T extends Opaque
       ? T | Stub<T>
       : T extends (...args: infer Args) => infer Result
         ? (...args: ReceivedList<Args>) => SentResult<Awaited<Result>>
-        : T extends ReadonlyMap<infer K, infer V>
-          ? ReadonlyMap<Sent<K>, Sent<V>>
-          : T extends ReadonlySet<infer V>
-            ? ReadonlySet<Sent<V>>
-            : { [K in keyof T]: Sent<T[K]> };
+        : T extends ReadableStream<infer V>
+          ? ReadableStream<Sent<V>>
+          : T extends WritableStream<infer V>
+            ? WritableStream<Received<V>>
+            : T extends Items<infer V>
+              ? Items<Sent<V>>
+              : T extends ReadonlyMap<infer K, infer V>
+                ? ReadonlyMap<Sent<K>, Sent<V>>
+                : T extends ReadonlySet<infer V>
+                  ? ReadonlySet<Sent<V>>
+                  : { [K in keyof T]: Sent<T[K]> };
 
 /** What a function may return that is passed: it may be async, and where nothing is expected, anything. */
 // biome-ignore lint/suspicious/noConfusingVoidType: it becomes a return type.

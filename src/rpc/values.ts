@@ -20,11 +20,11 @@ const TYPED_ARRAY = 0x06;
 const ARRAY_BUFFER = 0x07;
 const ERROR = 0x08;
 
-/** A reference that its sender lends: a function, a target or a writable stream. */
+/** A reference that its sender lends: a function or a target. */
 export const REF_LENT = 0x10;
 /** A reference that comes home: the number is one that the receiver gave. */
 export const REF_HOME = 0x11;
-/** A readable stream that its sender will fill. */
+/** A stream: one that its sender will fill, or a writable one that its receiver may fill. */
 export const REF_STREAM = 0x12;
 /** An abort signal that its sender will abort. */
 export const REF_SIGNAL = 0x13;
@@ -35,7 +35,7 @@ export const REF_RESULT = 0x14;
 export type ReferenceType = 0x10 | 0x11 | 0x12 | 0x13 | 0x14;
 
 /** How many kinds each type of reference has, from {@link REF_LENT} on: with any, a kind octet follows the number. */
-const referenceKinds = [3, 0, 2, 2, 0];
+const referenceKinds = [2, 0, 4, 2, 0];
 
 /** The largest magnitude of a bigint. */
 export const BIGINT_BYTES_MAX = 4096;
@@ -55,7 +55,7 @@ const NANOSECONDS_PER_MS = 1_000_000;
 export interface Reference {
   readonly type: ReferenceType;
   readonly number: number;
-  /** For a lent one 0 function, 1 target, 2 writable; for a stream 0 values, 1 octets; for a signal 1 if aborted. */
+  /** For a lent one 0 function, 1 target; for a stream {@link StreamKind}; for a signal 1 if aborted. */
   readonly kind?: number;
 }
 

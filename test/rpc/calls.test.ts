@@ -255,7 +255,7 @@ test("RemoteCall can be looked at after it failed, and more than once", async ()
   expect(await failed.catch(() => 3)).toBe(3);
   expect(await Promise.all([ok, ok])).toEqual([5, 5]);
   expect(await ok.then((n) => n + 1)).toBe(6);
-  expect(() => ok[Symbol.asyncIterator]()).toThrow(/streams/);
+  await expect(ok[Symbol.asyncIterator]().next()).rejects.toThrow(/no stream/);
   expect(String(ok)).toBe("[object RemoteCall]");
 });
 

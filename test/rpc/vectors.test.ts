@@ -1,9 +1,15 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { MalformedOctets } from "../../src/base/octets.js";
+import { encodePlain } from "../../src/base/messagepack.js";
+import { MalformedOctets, type OctetReader, OctetWriter } from "../../src/base/octets.js";
 import { callSignal } from "../../src/rpc/incoming-call.js";
+import { IncomingStream } from "../../src/rpc/incoming-stream.js";
+import { type PeerContext, readTarget } from "../../src/rpc/messages.js";
+import { OutgoingStream } from "../../src/rpc/outgoing-stream.js";
 import { RpcPeer } from "../../src/rpc/peer.js";
+import type { References } from "../../src/rpc/references.js";
 import { Target } from "../../src/rpc/service.js";
+import { Streams } from "../../src/rpc/streams.js";
 import { release } from "../../src/rpc/stub.js";
 import { hex, type limits, octets, Pair, type Side, turn } from "./support.js";
 
@@ -29,6 +35,10 @@ interface Message {
   metadata?: Record<string, string>;
   reference?: number;
   count?: number;
+  stream?: number;
+  credit?: number;
+  value?: unknown;
+  errorName?: string;
 }
 
 const vectors = JSON.parse(readFileSync(new URL("../../spec/vectors/rpc.json", import.meta.url), "utf8")) as {
@@ -54,6 +64,20 @@ function setUp() {
       return value;
     },
     lend: () => lent,
+    *count(to: number) {
+      for (let n = 1; n <= to; n++) yield n;
+    },
+    async sum(items: AsyncIterable<number>) {
+      let sum = 0;
+      for await (const item of items) sum += item;
+      return sum;
+    },
+    fill(into: WritableStream<number>, to: number) {
+      const writer = into.getWriter();
+      for (let n = 1; n <= to; n++) writer.write(n).catch(() => {});
+      writer.close().catch(() => {});
+    },
+    sink: () => new WritableStream(),
     wait: () => {
       const signal = callSignal();
       return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
@@ -133,14 +157,50 @@ async function listen(message: Message): Promise<boolean> {
     incoming: { receive: hear(1), cancel: hear(4), resume() {} },
     outgoing: {
       receiveAnswer: (reader: object, isFailure: boolean) => hear(isFailure ? 3 : 2)(reader),
-      references: { receiveRelease: hear(5), receiveRevoke: hear(6) },
+      references: { receiveRelease: hear(5), receiveRevoke: hear(6), streams: listener(hear) },
     },
   });
   peer.receive(octets(message.octets), 0);
   const { type, call, reference, count } = message;
+  if (type > 6) return heard[0] === type && heard[1] === message.stream;
   if (type < 4) return heard[0] === type;
   return heard[0] === type && heard[1] === (call ?? reference) && heard[2] === count;
 }
+
+/** The part of a peer that streams are for: it hears of the message that stands there. */
+function listener(hear: (type: number) => (first: unknown) => void) {
+  const of = (type: number) => (reader: OctetReader) => {
+    const stream = readTarget(reader);
+    reader.offset = reader.end;
+    hear(type)(stream);
+  };
+  return {
+    receiveCredit: of(7),
+    receiveItem: of(8),
+    receiveEnd: of(9),
+    receiveBreak: of(10),
+    receiveStop: of(11),
+  };
+}
+
+test.each(vectors.messages.filter(({ type }) => type > 6))("vectors: $name is written so", (message) => {
+  const { peer, sink } = new Pair(undefined, undefined).a;
+  const { type, stream = 0, credit = 0, value } = message;
+  const { references } = (peer as unknown as { outgoing: { references: References } }).outgoing;
+  const { context } = peer as unknown as { context: PeerContext };
+  const streams = new Streams(context, references);
+  const incoming = new IncomingStream(streams, stream);
+  const outgoing = new OutgoingStream(streams, stream, { next: async () => undefined, stop() {} }, false);
+  const error = Object.assign(new Error("too"), { name: message.errorName });
+  if (type === 7) streams.grant(Object.assign(incoming, { owed: credit, mark: 0 }));
+  if (type === 8) streams.sendItem(outgoing, { write: (writer) => encodePlain(writer, value) });
+  if (type === 9) streams.sendEnd(outgoing, undefined);
+  if (type === 10) streams.sendEnd(outgoing, { error });
+  if (type === 11) streams.stop(Object.assign(incoming, { mark: 0 }), value);
+  const writer = new OctetWriter();
+  streams.writeUrgent(writer, 1_000);
+  expect(hex(writer.length > 0 ? writer.take() : sink.hand())).toBe(hex(octets(message.octets)));
+});
 
 test("vectors: messages are written as they are described", async () => {
   const { peer, sink } = new Pair(undefined, undefined).a;

@@ -87,8 +87,7 @@ test.each([
 test.each([
   ["a refused value", `95 01 01 00 ${echo} 91 81 a9 5f5f70726f746f5f5f 01`, "invalid_argument"],
   ["a home reference never lent", `95 01 01 00 ${echo} 91 d4 11 05`, "reference_unknown"],
-  ["a stream", `95 01 01 00 ${echo} 91 d5 12 01 00`, "invalid_argument"],
-  ["a writable stream", `95 01 01 00 ${echo} 91 d5 10 01 02`, "invalid_argument"],
+  ["a stream of an unknown kind", `95 01 01 00 ${echo} 91 d5 12 01 04`, "invalid_argument"],
   ["an abort signal", `95 01 01 00 ${echo} 91 d5 13 01 00`, "invalid_argument"],
   ["a target never lent", `95 01 01 07 ${echo} 90`, "reference_unknown"],
   ["a root called as a function", "95 01 01 00 a0 90", "method_unknown"],

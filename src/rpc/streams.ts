@@ -1,0 +1,379 @@
+/**
+ * The streams of one peer, both ways: their numbers, their messages, and whose turn it is. spec/rpc.md, section 7.
+ *
+ * A stream's number is its lender's, positive if the lender fills it and negative if it is a writable one, which the
+ * other side fills. So the sign and the message say whose number it is, and each side has one table of what it sends
+ * and one of what it receives.
+ */
+import { DuowireError, protocolError } from "../base/errors.js";
+import { malformed, writeNumber as writeSigned } from "../base/messagepack.js";
+import type { OctetReader, OctetWriter } from "../base/octets.js";
+import { failureOf } from "./call-failures.js";
+import { beginMessage, decodeValue, encodeValue } from "./codec.js";
+import { IdleStreams } from "./idle-streams.js";
+import { IncomingStream, STREAM_EARLY_BYTES } from "./incoming-stream.js";
+import {
+  BREAK,
+  CREDIT,
+  EARLY_MAX,
+  END,
+  ITEM,
+  localError,
+  MESSAGE_BYTES_LEAST,
+  type PeerContext,
+  readNumber,
+  readTarget,
+  STOP,
+  STOP_WITH_REASON,
+  URGENT_BYTES_MAX,
+  writeNumber,
+} from "./messages.js";
+import { type ItemSource, OutgoingStream, type SourceItem } from "./outgoing-stream.js";
+import type { References, Taken } from "./references.js";
+import type { StreamLoan, StreamOwner } from "./stream-owner.js";
+import {
+  drainInto,
+  ITERABLE,
+  IterableSource,
+  READABLE_OCTETS,
+  ReadableSource,
+  RemoteIterable,
+  readableOf,
+  type StreamKind,
+  streamKindOf,
+  WRITABLE,
+  WritableSource,
+} from "./stream-shapes.js";
+import { StreamTable } from "./stream-table.js";
+import { REF_STREAM, type Reference } from "./values.js";
+
+/**
+ * While so many octets wait in the session's queue, no item is added: calls and answers do not stand behind more. At
+ * most a quarter of `queueBytesMax`.
+ */
+export const STREAM_QUEUE_BYTES = 262_144;
+/** The longest head of an ITEM. */
+const HEAD_BYTES = 11;
+
+const collected =
+  typeof FinalizationRegistry === "undefined"
+    ? undefined
+    : new FinalizationRegistry<IncomingStream>((stream) => stream.stop());
+
+/** Both tables, and the turns of what is sent. */
+export class Streams implements StreamOwner {
+  private readonly table = new StreamTable();
+  /** What has an item to send, in the order of its turn. */
+  private readonly turns = new Set<OutgoingStream>();
+  private readonly credits = new Set<IncomingStream>();
+  /** To be stopped, and why if there is a reason. */
+  private readonly stops = new Map<IncomingStream, unknown>();
+  private readonly idle: IdleStreams;
+  private lastItemMs = Number.NEGATIVE_INFINITY;
+  private isPumping = false;
+
+  constructor(
+    private readonly context: PeerContext,
+    private readonly references: References,
+  ) {
+    this.idle = new IdleStreams(context);
+  }
+
+  /** For observers: streams that are not over, by who fills them. */
+  get figures(): { readonly sendingCount: number; readonly receivingCount: number } {
+    return { sendingCount: this.table.outgoing.size, receivingCount: this.table.incoming.size };
+  }
+
+  /** Whether there are items that wait until the queue has room. */
+  get isHeldBack(): boolean {
+    return this.turns.size > 0;
+  }
+
+  /** Whether CREDIT or STOP is due, perhaps not yet. */
+  get hasUrgent(): boolean {
+    return this.credits.size > 0 || this.stops.size > 0;
+  }
+
+  /** Whether a stream is being read that has flowed within the last `ms`: if it stands still, the path may be dead. */
+  hasFlowed(ms: number): boolean {
+    if (this.context.clock.monotonicMs() - this.lastItemMs > ms) return false;
+    for (const stream of this.table.incoming.values()) if (stream.isWaiting) return true;
+    return false;
+  }
+
+  /** Lends `value` if it is a stream. Throws `invalid_argument`, `reference_quota`. */
+  lend(value: object): { readonly loan: StreamLoan; readonly reference: Reference } | undefined {
+    const kind = streamKindOf(value);
+    if (kind === undefined) return undefined;
+    const number = this.table.newNumber(this.references.exportsMax);
+    const loan = kind === WRITABLE ? this.fill(number, value as WritableStream) : this.empty(number, kind, value);
+    return { loan, reference: { type: REF_STREAM, number, kind } };
+  }
+
+  /** Takes a stream that the far side lends, and returns what stands for it here. */
+  take(number: number, kind: number): { readonly stream: StreamLoan; readonly value: object } {
+    this.table.checkLent(number, Math.max(this.context.limits.referencesMax, EARLY_MAX));
+    if (kind === WRITABLE) {
+      const source: WritableSource = new WritableSource(
+        (one) => this.itemOf(one),
+        (reason) => stream.break(reason),
+      );
+      const stream = new OutgoingStream(this, -number, source, true, STREAM_EARLY_BYTES);
+      this.table.outgoing.set(-number, stream);
+      stream.ask();
+      return { stream, value: source.writable };
+    }
+    const stream = this.read(number);
+    const value = kind === ITERABLE ? new RemoteIterable(stream) : readableOf(stream, kind === READABLE_OCTETS);
+    collected?.register(value, stream, stream);
+    return { stream, value };
+  }
+
+  receiveCredit(reader: OctetReader): void {
+    const stream = this.table.sending(readStream(reader));
+    const octets = readNumber(reader);
+    if (!stream) return;
+    this.idle.delete(stream);
+    stream.receiveCredit(octets);
+  }
+
+  receiveStop(reader: OctetReader, hasReason: boolean): void {
+    const stream = this.table.sending(readStream(reader));
+    let reason: unknown;
+    try {
+      if (hasReason) reason = failureOf({ method: "stream" }, decodeValue(this.references, reader));
+    } catch (error) {
+      if (!(error instanceof DuowireError)) throw error;
+      reason = error;
+    }
+    this.references.giveBack();
+    if (!stream) return;
+    this.idle.delete(stream);
+    stream.receiveStop(reason);
+    this.table.tidy(stream);
+  }
+
+  receiveItem(reader: OctetReader): void {
+    const start = reader.offset - 2;
+    const stream = this.table.receiving(readStream(reader));
+    if (!stream.mayReceive) throw protocolError(`an item of stream ${stream.number} beyond its credit`);
+    this.lastItemMs = this.context.clock.monotonicMs();
+    try {
+      const value = decodeValue(this.references, reader);
+      stream.receive(value, reader.offset - start, this.references.taken());
+    } catch (error) {
+      if (!(error instanceof DuowireError)) throw error;
+      this.references.giveBack();
+      stream.refuse(error);
+    }
+  }
+
+  receiveEnd(reader: OctetReader): void {
+    this.ended(this.table.receiving(readStream(reader)));
+  }
+
+  receiveBreak(reader: OctetReader): void {
+    const stream = this.table.receiving(readStream(reader));
+    let error: unknown;
+    try {
+      error = failureOf({ method: "stream" }, decodeValue(this.references, reader));
+    } catch (refusal) {
+      if (!(refusal instanceof DuowireError)) throw refusal;
+      error = refusal;
+    }
+    this.references.giveBack();
+    this.ended(stream, { error });
+  }
+
+  /** Gives items to the session, one of each stream in turn, as long as little waits there. */
+  pump(): void {
+    const { sink } = this.context;
+    const most = Math.min(STREAM_QUEUE_BYTES, sink.queueBytesMax / 4);
+    if (this.isPumping || this.context.ended) return;
+    this.isPumping = true;
+    try {
+      let heldCount = 0;
+      for (const stream of this.turns) {
+        if (this.turns.size <= heldCount || sink.queuedBytes >= most) break;
+        this.turns.delete(stream);
+        if (stream.send()) continue;
+        this.turns.add(stream);
+        heldCount++;
+      }
+    } finally {
+      this.isPumping = false;
+    }
+  }
+
+  /** Writes CREDIT and STOP that are due, as long as there is room. */
+  writeUrgent(writer: OctetWriter, bytesMax: number): void {
+    for (const [stream, reason] of this.stops) {
+      if (writer.length + URGENT_BYTES_MAX > bytesMax) return;
+      if (!this.isLent(stream)) continue;
+      if (reason === undefined) {
+        writer.u16(STOP);
+        writeSigned(writer, stream.number);
+      } else this.sendError(STOP_WITH_REASON, stream.number, reason);
+      this.stops.delete(stream);
+      this.table.stopped(stream);
+    }
+    for (const stream of this.credits) {
+      if (writer.length + URGENT_BYTES_MAX > bytesMax) return;
+      this.credits.delete(stream);
+      writer.u16(CREDIT);
+      writeSigned(writer, stream.number);
+      writeNumber(writer, stream.takeCredit());
+    }
+  }
+
+  /** The session is over: readers get what has come and then the reason, producers are stopped. */
+  end(reason: DuowireError): void {
+    this.idle.end();
+    for (const waiting of [this.turns, this.credits, this.stops]) waiting.clear();
+    const { incoming, outgoing } = this.table.clear();
+    for (const stream of incoming) stream.end({ error: reason });
+    for (const stream of outgoing) stream.abandon(reason);
+  }
+
+  grant(stream: IncomingStream): void {
+    if (this.context.ended) return;
+    this.credits.add(stream);
+    this.context.wake();
+  }
+
+  stop(stream: IncomingStream, reason: unknown): void {
+    collected?.unregister(stream);
+    this.credits.delete(stream);
+    // A stream that the far side lent and ended is over; one that it fills for us waits for this word.
+    if (this.context.ended || (stream.hasEnded && stream.number > 0)) return;
+    this.stops.set(stream, reason);
+    this.context.wake();
+  }
+
+  giveBack(taken: readonly Taken[] | undefined): void {
+    if (taken) this.references.giveBack(taken);
+  }
+
+  forget(stream: IncomingStream | OutgoingStream): void {
+    if (stream instanceof OutgoingStream) this.idle.delete(stream);
+    this.table.forget(stream);
+  }
+
+  ready(stream: OutgoingStream): void {
+    if (this.context.ended) return;
+    this.turns.add(stream);
+    this.pump();
+  }
+
+  failed({ origin }: OutgoingStream, error: unknown): void {
+    if (!this.context.ended) this.context.events.serviceError?.(origin, error);
+  }
+
+  sendItem({ number }: OutgoingStream, item: SourceItem): { readonly mark: number; readonly bytes: number } {
+    const sent = this.write(ITEM, number, (writer) => item.write(writer));
+    item.sent?.(sent.mark);
+    return sent;
+  }
+
+  sendEnd(stream: OutgoingStream, failure: { readonly error: unknown } | undefined): void {
+    if (failure) this.sendError(BREAK, stream.number, failure.error);
+    else this.write(END, stream.number, () => {});
+    this.idle.delete(stream);
+    this.table.tidy(stream);
+  }
+
+  bug(error: unknown): void {
+    this.context.events.bug?.(error);
+  }
+
+  isHanded(mark: number): boolean {
+    return this.context.sink.isHanded(mark);
+  }
+
+  mayTake(bytes: number): boolean {
+    return this.references.knowsLimits || bytes + HEAD_BYTES <= MESSAGE_BYTES_LEAST;
+  }
+
+  /** What the far side sends goes into a WritableStream of this side. */
+  private fill(number: number, writable: WritableStream): IncomingStream {
+    const writer = writable.getWriter();
+    const stream = this.read(-number, STREAM_EARLY_BYTES);
+    stream.writer = writer;
+    drainInto(stream, writer).catch((error: unknown) => stream.stop(error));
+    return stream;
+  }
+
+  /** What a stream of this side holds is sent to the far side. */
+  private empty(number: number, kind: StreamKind, value: object): OutgoingStream {
+    const item = (one: unknown) => this.itemOf(one);
+    if (kind === ITERABLE) return this.send(number, new IterableSource(value as AsyncIterable<unknown>, item));
+    return this.send(number, new ReadableSource(value as ReadableStream<unknown>, item));
+  }
+
+  private send(number: number, source: ItemSource): OutgoingStream {
+    const stream = new OutgoingStream(this, number, source, false);
+    this.table.outgoing.set(number, stream);
+    this.idle.add(stream);
+    return stream;
+  }
+
+  private read(number: number, credit = 0): IncomingStream {
+    const stream = new IncomingStream(this, number, credit);
+    this.table.incoming.set(number, stream);
+    return stream;
+  }
+
+  private itemOf(value: unknown): SourceItem {
+    return { write: (writer) => encodeValue(this.references, writer, value, "item") };
+  }
+
+  private ended(stream: IncomingStream, failure?: { readonly error: unknown }): void {
+    if (stream.hasEnded) throw protocolError(`stream ${stream.number} has ended twice`);
+    stream.end(failure);
+    this.credits.delete(stream);
+    if (stream.number > 0) this.stops.delete(stream);
+    this.table.ended(stream, this.stops.has(stream));
+  }
+
+  /** STOP of a writable one must not overtake the message that lends it. */
+  private isLent({ number, mark }: IncomingStream): boolean {
+    return number > 0 || (mark !== undefined && this.isHanded(mark));
+  }
+
+  /** A BREAK or a STOP; of an error that cannot be sent only what can. */
+  private sendError(type: number, number: number, error: unknown): void {
+    try {
+      this.write(type, number, (writer) => encodeValue(this.references, writer, error, "error"));
+    } catch (refusal) {
+      if (!(refusal instanceof DuowireError)) throw refusal;
+      this.sendError(type, number, localError(refusal.code, refusal.message));
+    }
+  }
+
+  /** Gives a message to the session; what is refused leaves no trace. */
+  private write(type: number, number: number, body: (writer: OctetWriter) => void) {
+    const { sink, wake } = this.context;
+    const writer = beginMessage(sink);
+    const start = writer.length;
+    let isWritten = false;
+    try {
+      writer.u16(type);
+      writeSigned(writer, number);
+      body(writer);
+      isWritten = true;
+      const bytes = writer.length - start;
+      const mark = sink.commit(false);
+      this.references.answered(mark, "stream");
+      wake();
+      return { mark, bytes };
+    } catch (error) {
+      if (!isWritten) sink.rollback();
+      this.references.takeBack();
+      throw error;
+    }
+  }
+}
+
+function readStream(reader: OctetReader): number {
+  return readTarget(reader) || malformed("a stream with number 0");
+}
