@@ -86,8 +86,8 @@ export interface CommunicationProcess {
   /** Undefined where the host does not tell. */
   readonly place?: ProcessPlace | undefined;
   /**
-   * The server is about to stop: tells the client, and ends the process with `reason` as soon as no call is open or
-   * queued on either side. `withinMs`: after that the server ends it itself. A host without it has its processes go on
+   * The server is about to stop: tells the client, and ends the process with `reason` as soon as no call and no
+   * stream is open on either side. `withinMs`: after that the server ends it itself. A host without it has its processes go on
    * until then.
    */
   drain?(reason: DuowireError, withinMs: number): void;

@@ -157,7 +157,8 @@ export class ServiceProcess implements CommunicationProcess {
     const reason = this.drainReason;
     if (reason === undefined) return;
     const { callsOpen, callsRunning, queuedBytes } = this.figures;
-    if (callsOpen > 0 || callsRunning > 0 || queuedBytes > 0) return;
+    const { sendingCount, receivingCount } = this.peer.figures;
+    if (callsOpen + callsRunning + queuedBytes + sendingCount + receivingCount > 0) return;
     this.drainReason = undefined;
     this.reception.end(reason);
   }
