@@ -87,8 +87,8 @@ export interface CommunicationProcess {
   readonly place?: ProcessPlace | undefined;
   /**
    * The server is about to stop: tells the client, and ends the process with `reason` as soon as no call and no
-   * stream is open on either side. `withinMs`: after that the server ends it itself. A host without it has its processes go on
-   * until then.
+   * stream is open on either side. `withinMs`: after that the server ends it itself. A host without it has its
+   * processes go on until then.
    */
   drain?(reason: DuowireError, withinMs: number): void;
   /** Ends the process: its client is told the reason, its service is disposed of. Does nothing the second time. */
