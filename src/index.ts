@@ -23,6 +23,8 @@ export type { RemoteCall } from "./rpc/remote-call.js";
 export { RemoteError } from "./rpc/remote-error.js";
 export type { ServiceSession } from "./rpc/service.js";
 export { Service, Target } from "./rpc/service.js";
+export type { SchemaIssue, SchemaResult, StandardSchema } from "./rpc/standard-schema.js";
 export type { CallOptions } from "./rpc/stub.js";
 export { release } from "./rpc/stub.js";
 export type { Passed, Pipelined, Received, Remote, ResultOf, Sent, Stub } from "./rpc/types.js";
+export { type ArgumentIssue, type MethodSchemas, withSchemas } from "./rpc/validation.js";

@@ -1,6 +1,6 @@
 /** A call of the far side from its arrival to its answer, and what the method that it runs can ask about it. */
 import type { CancelTimer } from "../base/clock.js";
-import type { DuowireError } from "../base/errors.js";
+import { DuowireError } from "../base/errors.js";
 import { type Metadata, noMetadata } from "./call-options.js";
 import type { CallSession } from "./interceptors.js";
 import type { Named } from "./pipelining.js";
@@ -59,6 +59,25 @@ export function runAs<T>(call: IncomingCall, run: () => T): T {
   } finally {
     current = outer;
   }
+}
+
+/** The call that is being started, if one is. */
+export function runningCall(): IncomingCall | undefined {
+  return current;
+}
+
+/** Answers that this library gives in place of a method, each with what its owner is told, if anything. */
+const refusals = new WeakMap<object, { readonly told: unknown }>();
+
+/** Ends the call that runs with an answer of this library's own; `told` is for the owner, as what the service threw. */
+export function refuseCall(answer: DuowireError, told?: unknown): never {
+  refusals.set(answer, { told });
+  throw answer;
+}
+
+/** What was given to {@link refuseCall}. */
+export function refusalOf(error: unknown): { readonly told: unknown } | undefined {
+  return error instanceof DuowireError ? refusals.get(error) : undefined;
 }
 
 /** What a method can know of the call that it answers, besides its arguments. */

@@ -8,7 +8,7 @@ import type { OctetReader } from "../base/octets.js";
 import { isMetadata, METADATA_RULE } from "./call-options.js";
 import { beginMessage, decodeValue, encodeValue } from "./codec.js";
 import { waitUntil } from "./deadline.js";
-import { IncomingCall, runAs } from "./incoming-call.js";
+import { IncomingCall, refusalOf, refuseCall, runAs } from "./incoming-call.js";
 import { type InterceptedCall, intercept } from "./interceptors.js";
 import {
   EARLY_MAX,
@@ -22,7 +22,7 @@ import {
   readTarget,
   writeNumber,
 } from "./messages.js";
-import { type Method, type MethodTable, methodsOf } from "./method-table.js";
+import { checkedFunction, type Method, type MethodTable, methodsOf } from "./method-table.js";
 import { ArgumentReader, Results } from "./pipelining.js";
 import type { References } from "./references.js";
 import { asThrown } from "./remote-error.js";
@@ -236,7 +236,7 @@ export class IncomingCalls {
     const found =
       forward ??
       (typeof self === "function"
-        ? method === "" && (self as Method)
+        ? method === "" && checkedFunction(self as Method)
         : (target === 0 ? this.methods : methodsOf(self as object)).get(method));
     return found || fail("method_unknown");
   }
@@ -269,8 +269,8 @@ export class IncomingCalls {
       intercept(interceptors, seen as InterceptedCall, () => {
         const result = runAs(call, () => method.apply(self, args));
         // A promise would call the `then` of data.
-        if (hasThen(result) && !mustBeAwaited(result)) throw unsendableThen();
-        return result;
+        const error = hasThen(result) && !mustBeAwaited(result) ? unsendableThen() : undefined;
+        return error ? refuseCall(error, error) : result;
       }),
     );
   }
@@ -300,8 +300,13 @@ export class IncomingCalls {
   }
 
   private threw(call: IncomingCall, error: unknown): void {
-    if (!call.stopped && !this.context.ended) this.context.events.serviceError?.(call.method, error);
-    this.answer(call, FAILURE, asThrown(error));
+    const refusal = refusalOf(error);
+    const told = refusal ? refusal.told : error;
+    const isTold = !refusal || refusal.told !== undefined;
+    if (isTold && !call.stopped && !this.context.ended) this.context.events.serviceError?.(call.method, told);
+    // The method was not called, so its arguments have no owner.
+    if (refusal && !isTold) this.references.giveBack(call.taken ?? []);
+    this.answer(call, FAILURE, refusal ? error : asThrown(error));
   }
 
   private answer(call: IncomingCall, type: number, value: unknown): void {
@@ -359,7 +364,7 @@ function hasThen(value: unknown): boolean {
 }
 
 /** Promises and their like, but not data: that came over the wire, perhaps, and its `then` with it. */
-function mustBeAwaited(value: unknown): boolean {
+export function mustBeAwaited(value: unknown): boolean {
   if (!hasThen(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype !== Object.prototype && prototype !== null;

@@ -19,6 +19,43 @@ const reserved = new Set(["client", "session", "then", "catch", "finally", "disp
 
 const tables = new WeakMap<object, MethodTable>();
 
+/** Makes of a method what is called in its place. */
+export type MethodWrapper = (method: Method) => Method;
+
+/** By class, object or function: what is called in the place of its methods; a function has one, under "". */
+const wrappers = new WeakMap<object, ReadonlyMap<string, MethodWrapper>>();
+const checkedFunctions = new WeakMap<Method, Method>();
+
+/** Wraps methods of a class, an object or a function, before its table is made. `invalid_argument` the second time. */
+export function wrapMethods(target: object, of: ReadonlyMap<string, MethodWrapper>): void {
+  if (wrappers.has(target) || tables.has(target))
+    throw localError("invalid_argument", "it has schemas, or is in use, already");
+  wrappers.set(target, of);
+  const wrap = of.get("");
+  if (wrap) checkedFunctions.set(target as Method, wrap(target as Method));
+}
+
+/** What is called for a function that was passed. */
+export function checkedFunction(method: Method): Method {
+  return checkedFunctions.get(method) ?? method;
+}
+
+/** Wraps what is to be wrapped of an object's own, or of a class's and of those above it: the nearest counts. */
+function wrapTable(table: Map<string, Method>, target: object, name: string): void {
+  const seen = new Set<string>();
+  for (let of: object | null = target; of; of = Object.getPrototypeOf(of) as object | null) {
+    for (const [key, wrap] of wrappers.get(of) ?? []) {
+      if (seen.has(key)) continue;
+      seen.add(key);
+      table.set(key, wrap(table.get(key) ?? fail(`${name} has schemas for ${key}, which is no method to call`)));
+    }
+  }
+}
+
+function fail(message: string): never {
+  throw localError("invalid_argument", message);
+}
+
 /** Whether no method that can be called has this name: a stub has no property of it either. */
 export function isUncallable(name: string): boolean {
   return name === "" || name[0] === "_" || name in Object.prototype || reserved.has(name) || lifeCycle.has(name);
@@ -54,14 +91,16 @@ function classMethods(prototype: object): MethodTable {
     addMethods(table, of, name, seen);
   for (const allowed of of === Service.prototype ? lifeCycle : []) table.delete(allowed);
   refuseReserved(table, name);
+  wrapTable(table, prototype.constructor, name);
   const { remote } = prototype.constructor as { readonly remote?: unknown };
   if (remote === undefined) return table;
   if (!Array.isArray(remote)) throw localError("invalid_argument", `${name}.remote is no array of method names`);
-  return new Map(remote.map((method) => [method, table.get(method) ?? noMethod(name, method)]));
-}
-
-function noMethod(name: string, method: unknown): never {
-  throw localError("invalid_argument", `${name}.remote names ${String(method)}, which is no method to call`);
+  return new Map(
+    remote.map((method) => [
+      method,
+      table.get(method) ?? fail(`${name}.remote names ${String(method)}, which is no method to call`),
+    ]),
+  );
 }
 
 function plainMethods(object: object): MethodTable {
@@ -71,6 +110,7 @@ function plainMethods(object: object): MethodTable {
     throw localError("invalid_argument", "expose a plain object, or an instance of a class that extends Target");
   addMethods(table, object, "expose", new Set());
   refuseReserved(table, "expose");
+  wrapTable(table, object, "expose");
   return table;
 }
 

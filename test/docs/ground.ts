@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const guides = join(root, "docs", "guides");
 
 /** What the guides without a framework need besides duowire itself; taken from the checkout. */
-const BORROWED = ["ws", "srvx", "tsx", "typescript", "@types"];
+const BORROWED = ["ws", "srvx", "tsx", "typescript", "@types", "zod"];
 
 /** Why guides cannot be followed at all; undefined if they can. */
 export function whyNot(): string | undefined {

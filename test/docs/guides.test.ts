@@ -63,11 +63,14 @@ test("first-service.md, followed from an empty folder, works as printed", option
   followFromNothing(context, readGuide("docs/guides/first-service.md")),
 );
 
-test.for(["callbacks-and-pushing", "groups", "errors-and-outcomes", "pages-at-the-address"])(
-  "%s.md works as printed",
-  options,
-  (name, context) => follow(context, readGuide(`docs/guides/${name}.md`)),
-);
+test.for([
+  "callbacks-and-pushing",
+  "groups",
+  "errors-and-outcomes",
+  "pages-at-the-address",
+  "validation",
+  "values-and-errors",
+])("%s.md works as printed", options, (name, context) => follow(context, readGuide(`docs/guides/${name}.md`)));
 
 const embedding = readGuide("docs/guides/embedding.md");
 

@@ -1,11 +1,32 @@
 /** What travels beside arguments and results, through the public entries: metadata, interceptors, stacks. */
 import { expect, test } from "vitest";
-import { callContext, type Interceptor, RemoteError, Service, type ServiceSession } from "../../src/index.js";
+import * as z from "zod";
+import {
+  callContext,
+  type DuowireError,
+  type Interceptor,
+  RemoteError,
+  Service,
+  type ServiceSession,
+  withSchemas,
+} from "../../src/index.js";
 import { serve } from "../../src/server/index.js";
 import { testPair } from "../../src/testing/index.js";
 
 interface Client {
   whoAsks(): unknown;
+}
+
+class Shop extends Service<{ confirm(question: string): Promise<boolean> }> {
+  static {
+    withSchemas(Shop, { pay: { args: [z.object({ total: z.number().positive(), unit: z.string().default("EUR") })] } });
+  }
+
+  async pay(order: { total: number; unit?: string | undefined }) {
+    const isSure = await this.client.confirm(`${order.total} ${order.unit}?`);
+    const answer = await this.client.confirm(5 as unknown as string).catch((error: DuowireError) => error.code);
+    return [isSure, answer];
+  }
 }
 
 class Desk extends Service<Client> {
@@ -26,6 +47,17 @@ class Desk extends Service<Client> {
     throw new RangeError("on purpose");
   }
 }
+
+test("withSchemas checks the calls of both sides", async () => {
+  const asked: string[] = [];
+  const confirm = async (question: string) => asked.push(question) > 0;
+  const expose = withSchemas({ confirm }, { confirm: { args: [z.string()] } });
+  await using pair = testPair(Shop, { expose });
+  expect(await pair.session.remote.pay({ total: 5 })).toStrictEqual([true, "invalid_argument"]);
+  expect(asked).toStrictEqual(["5 EUR?"]);
+  const error = await pair.session.remote.pay({ total: -5 }).catch((reason: DuowireError) => reason);
+  expect(error).toMatchObject({ code: "invalid_argument", data: { issues: [{ path: [0, "total"] }] } });
+});
 
 test("session.with sends metadata, and the service's callContext has them with its session", async () => {
   await using pair = testPair(Desk);

@@ -203,6 +203,7 @@ test("Interceptors leave failures what they are, and nobody has to look at them"
   expect(pair.b.told.serviceErrors).toHaveLength(1);
   expect(await pair.failure(remote.none?.() as Promise<unknown>)).toMatchObject({ code: "method_unknown" });
   const thenable = await pair.failure(remote.thenable?.() as Promise<unknown>);
+  expect(thenable).toMatchObject({ code: "invalid_argument", side: "remote" });
   expect(thenable.message).toMatch(/result\.then cannot be sent/);
   void remote.fail?.();
   await pair.settle();
