@@ -8,8 +8,10 @@ import { failure } from "../support/failures.js";
 
 /** How many keys a receiver may overlook (spec/values.md, section 3). */
 const OVERLOOKED = 512;
-/** No value within a message of the default size takes longer to read; a busy machine gets a second try. */
+/** No value within a message of the default size takes longer to read. */
 const DECODE_MS_MAX = 250;
+/** So often it may take longer all the same: the machine does other things as well. */
+const TRIES = 8;
 const decoder = new ValueDecoder();
 
 function encoded(value: unknown): Uint8Array {
@@ -85,15 +87,18 @@ test("ValueDecoder reads no value of 4 MiB for longer than 250 ms, whatever its 
     pairs(65_000, 65_000, (n) => `ä${n}`),
   ];
   for (const [index, octets] of cases.entries()) {
-    const times = [1, 2, 3, 4].map(() => {
-      const before = performance.now();
-      try {
-        decoder.decode(new OctetReader(octets));
-      } catch (error) {
-        if (!(error instanceof DuowireError) || error instanceof MalformedOctets) throw error;
-      }
-      return performance.now() - before;
-    });
-    expect(Math.min(...times), `case ${index}`).toBeLessThan(DECODE_MS_MAX);
+    let tookMs = Number.POSITIVE_INFINITY;
+    for (let tries = 0; tries < TRIES && tookMs >= DECODE_MS_MAX; tries++) tookMs = decodeMs(octets);
+    expect(tookMs, `case ${index}`).toBeLessThan(DECODE_MS_MAX);
   }
 });
+
+function decodeMs(octets: Uint8Array): number {
+  const before = performance.now();
+  try {
+    decoder.decode(new OctetReader(octets));
+  } catch (error) {
+    if (!(error instanceof DuowireError) || error instanceof MalformedOctets) throw error;
+  }
+  return performance.now() - before;
+}
