@@ -21,6 +21,7 @@ export const OCTETS_COUNT = 4;
 export const TWO_POW_32 = 4_294_967_296;
 /** Up to this length a loop over the characters beats a call of the platform's encoder. */
 const LOOP_CHARS_MAX = 40;
+const TOO_MANY_KEYS = `more than ${KEYS_MAX} different keys in its maps`;
 /** How much of a path an error message shows. */
 const PATH_CHARS_MAX = 256;
 
@@ -317,9 +318,9 @@ export class Decoder {
       if (typeof key === "string" && key !== "__proto__" && !keys.isFull) object[key] = value;
     }
     this.depth--;
-    if (keys.isFull) this.refuse(`more than ${KEYS_MAX} different keys in its maps`);
+    if (keys.isFull) this.refuse(TOO_MANY_KEYS);
     // Counted once a map, not looked up once a key: cheaper, and it finds the keys left out above as well.
-    if (Object.keys(object).length !== length)
+    else if (Object.keys(object).length !== length)
       this.refuse("a map with a key that is no text, __proto__ or there twice");
     return object;
   }
