@@ -17,6 +17,8 @@ export class MemoryLink implements Link {
   private readonly early: Uint8Array[] = [];
   private other: MemoryLink | undefined;
   private isOver = false;
+  /** Gets a copy of whatever this end sends: a request that something on the way sends twice. */
+  twin: MemoryLink | undefined;
   /** What has arrived last is delivered no earlier than what was sent before it. */
   private lastArrivalAt = 0;
 
@@ -24,11 +26,13 @@ export class MemoryLink implements Link {
     readonly kind: LinkKind,
     private readonly clock: Clock,
     private readonly path: PathState,
+    private readonly extraMs: number,
   ) {}
 
-  /** Two ends of one link. */
-  static pair(kind: LinkKind, clock: Clock, path: PathState): [MemoryLink, MemoryLink] {
-    const ends: [MemoryLink, MemoryLink] = [new MemoryLink(kind, clock, path), new MemoryLink(kind, clock, path)];
+  /** Two ends of one link, on which everything takes `extraMs` longer than on others. */
+  static pair(kind: LinkKind, clock: Clock, path: PathState, extraMs = 0): [MemoryLink, MemoryLink] {
+    const make = () => new MemoryLink(kind, clock, path, extraMs);
+    const ends: [MemoryLink, MemoryLink] = [make(), make()];
     [ends[0].other, ends[1].other] = [ends[1], ends[0]];
     return ends;
   }
@@ -47,6 +51,7 @@ export class MemoryLink implements Link {
     if (this.isOver || this.path.isSilent) return;
     const copy = octets.slice();
     this.later(() => this.other?.arrive(copy));
+    this.twin?.send(octets);
   }
 
   close(reason: string): void {
@@ -78,7 +83,7 @@ export class MemoryLink implements Link {
   /** In the order of the calls, whatever the delay was at each. */
   private later(run: () => void): void {
     const now = this.clock.monotonicMs();
-    this.lastArrivalAt = Math.max(this.lastArrivalAt, now + this.path.delayMs);
+    this.lastArrivalAt = Math.max(this.lastArrivalAt, now + this.path.delayMs + this.extraMs);
     if (this.lastArrivalAt > now) this.clock.after(this.lastArrivalAt - now, run);
     else this.clock.atTurnEnd(run);
   }

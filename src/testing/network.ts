@@ -14,6 +14,8 @@ export interface MemoryServer {
   access(frame: AccessFrame): Promise<CommunicationProcess>;
   /** The process with this identification, if it lives. */
   find(id: string): CommunicationProcess | undefined;
+  /** Loses all that it knows. */
+  forget(): void;
 }
 
 /** Faults to let loose on an application under test. Every one of them can happen to a user. */
@@ -21,6 +23,9 @@ export class TestNetwork implements Network {
   private readonly path: PathState = { delayMs: 0, isSilent: false };
   private readonly live = new Set<[MemoryLink, MemoryLink]>();
   private isRefusing = false;
+  private isDuplicating = false;
+  private reorderMs = 0;
+  private connections = 0;
 
   constructor(
     private readonly clock: Clock,
@@ -57,6 +62,25 @@ export class TestNetwork implements Network {
     this.drop();
   }
 
+  /**
+   * Lets every other connection from now on take `ms` longer, each way: what is sent on it is overtaken by what is sent
+   * later on another one. On one connection everything stays in order. 0 ends it.
+   */
+  reorder(ms: number): void {
+    this.reorderMs = ms;
+  }
+
+  /** Delivers each request twice from now on, or no more; a WebSocket cannot be. Its copy's answer is lost. */
+  duplicate(isOn = true): void {
+    this.isDuplicating = isOn;
+  }
+
+  /** The server dies without a word, and another one, which knows nothing of the session, is there at once. */
+  restartServer(): void {
+    this.drop();
+    this.server.forget();
+  }
+
   access(): Link {
     return this.link("access", (far) => this.receiveAccess(far));
   }
@@ -76,7 +100,17 @@ export class TestNetwork implements Network {
   }
 
   private link(kind: LinkKind, receive: (far: MemoryLink) => void): Link {
-    const ends = MemoryLink.pair(kind, this.clock, this.path);
+    const near = this.connect(kind, receive);
+    if (this.isDuplicating && kind === "access") {
+      near.twin = this.connect(kind, receive);
+      near.twin.listen({ opened() {}, receive() {}, closed() {} });
+    }
+    return near;
+  }
+
+  private connect(kind: LinkKind, receive: (far: MemoryLink) => void): MemoryLink {
+    this.connections += 1;
+    const ends = MemoryLink.pair(kind, this.clock, this.path, this.connections % 2 === 0 ? this.reorderMs : 0);
     const [near, far] = ends;
     if (this.isRefusing) near.die("the test's network refuses connections", "refused");
     else if (!this.path.isSilent) {

@@ -15,7 +15,7 @@ import type { ClientOf } from "../rpc/types.js";
 import { GroupList } from "../server/group-list.js";
 import { TestNetwork } from "./network.js";
 
-/** What a pair takes. */
+/** What a pair takes. `queueBytesMax` holds for both ends. */
 export interface PairOptions<Service extends object> extends ConnectOptions<ClientOf<Service>> {
   /** Default: the system's. With a VirtualClock, outages and time limits pass when the test says so. */
   readonly clock?: Clock;
@@ -80,6 +80,7 @@ class TestServer {
   private readonly host;
   private readonly processes: ProcessList;
   private generation: Promise<CommunicationProcess> | undefined;
+  private starts = 1;
 
   constructor(service: ServiceClass, clock: Clock, options: Omit<PairOptions<object>, "expose">) {
     this.host = inline(service, { interceptors: options.serverInterceptors });
@@ -99,7 +100,7 @@ class TestServer {
       clock,
       random: platformRandom,
       limits: defaultLimits,
-      queueBytesMax: defaultLimits.windowBytes,
+      queueBytesMax: options.queueBytesMax ?? defaultLimits.windowBytes,
       groups,
       errorStacks: options.errorStacks ?? false,
       observer: {
@@ -123,13 +124,19 @@ class TestServer {
     return this.process?.access.id === id ? this.process : undefined;
   }
 
+  forget(): void {
+    this.process?.end(new DuowireError("server_closed"));
+    this.process = this.generation = undefined;
+    this.starts += 1;
+  }
+
   private accessOf(frame: AccessFrame): Access {
-    const id = "WAO1";
+    const id = `WAO${this.starts}`;
     return {
       id,
       key: this.grounds.secrets.key(id),
       service: frame.service ?? "default",
-      localAddress: "192.0.2.1:9000/WAO1",
+      localAddress: `192.0.2.1:9000/${id}`,
       remoteAddress: "192.0.2.2",
       headers: {},
       query: "",
