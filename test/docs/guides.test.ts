@@ -68,6 +68,7 @@ test.for([
   "groups",
   "errors-and-outcomes",
   "pages-at-the-address",
+  "testing",
   "validation",
   "values-and-errors",
 ])("%s.md works as printed", options, (name, context) => follow(context, readGuide(`docs/guides/${name}.md`)));
