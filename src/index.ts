@@ -18,6 +18,7 @@ export type {
 } from "./rpc/group.js";
 export { type CallContext, callContext, callSignal } from "./rpc/incoming-call.js";
 export type { CallSession, InterceptedCall, Interceptor } from "./rpc/interceptors.js";
+export { detached } from "./rpc/on-behalf.js";
 export { revoke } from "./rpc/references.js";
 export type { RemoteCall } from "./rpc/remote-call.js";
 export { RemoteError } from "./rpc/remote-error.js";

@@ -64,3 +64,6 @@ class Incoming:
         self.later: Optional[Later] = None
         # The results that its arguments name, and what stands for them.
         self.named: dict[int, object] = {}
+        # Its abort signals, and the calls that ask them for their reason.
+        self.signals: list[Stub] = []
+        self.watches: list[Call] = []

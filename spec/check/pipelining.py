@@ -8,11 +8,12 @@ from calls import Incoming
 from messagepack import Refused
 from octets import Malformed
 from references import Lent, References, Stub
-from values import EARLIER, MapValue, Reference, SetValue
+from values import EARLIER, SIGNAL, MapValue, Reference, SetValue
 
 LENT_REACH, DATA_REACH = 1_024, 64
 NAMED_BYTES_MAX = 1_024
 NAMED_MAX = 64
+SIGNALS_MAX = 16
 
 
 class Named:
@@ -33,6 +34,11 @@ class Results:
         """Reads what stands for references in the arguments of a call, and notes the results that they name."""
 
         def receive(one: Reference) -> object:
+            if one.type == SIGNAL:
+                call.signals.append(self._references.receive_signal(one.number))
+                if len(call.signals) > SIGNALS_MAX:
+                    raise Refused("invalid_argument", "too many abort signals")
+                return call.signals[-1]
             if one.type != EARLIER:
                 return self._references.receive(one)
             if not 0 < one.number < call.number:

@@ -8,7 +8,7 @@ from octets import Malformed
 from streams import Sink, Source, Streams
 from values import HOME, LENT, STREAM, Reference
 
-FUNCTION, TARGET = 0, 1
+FUNCTION, TARGET, SIGNAL = 0, 1, 3
 EARLY_MAX = 64
 
 
@@ -98,13 +98,16 @@ class References:
         if one.type == STREAM and self.streams:
             return self.streams.take(one)
         if one.type != LENT:
-            raise Refused("invalid_argument", "signals and results of calls are reserved")
-        stub = self._held.get(one.number)
+            raise Refused("invalid_argument", "signals and results of calls stand only in arguments")
+        return self._take(one.number, one.kind)
+
+    def _take(self, number: int, kind: int) -> Stub:
+        stub = self._held.get(number)
         if stub is None:
-            if one.number == 0 or len(self._held) >= self._held_max:
+            if number == 0 or len(self._held) >= self._held_max:
                 raise Malformed("a reference with number 0, or one too many")
-            stub = self._held[one.number] = Stub(one.number, one.kind)
-        if stub.kind != one.kind:
+            stub = self._held[number] = Stub(number, kind)
+        if stub.kind != kind:
             raise Malformed("a reference that changes its kind")
         # A release that is due and was not sent is off: it was received once more. One that is in use stays in use.
         if stub.count == 0 or stub.is_released:
@@ -112,6 +115,10 @@ class References:
         stub.count += 1
         stub.is_released = False
         return stub
+
+    def receive_signal(self, number: int) -> Stub:
+        """The stub of an abort signal that came."""
+        return self._take(number, SIGNAL)
 
     def keep(self) -> list[Stub]:
         """The message being read is delivered. Returns the stubs that are new with it."""

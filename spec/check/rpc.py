@@ -245,8 +245,10 @@ class Peer:
         except Exception as error:  # whatever the method raises is its answer
             return self._fail(call.number, error)
         if not isinstance(value, Later):
+            self._leave_signals(call)
             return self._answer(call.number, value)
         call.later = value
+        call.watches = [self.call("", on=one) for one in call.signals]
         self._running[call.number] = call
         value.settle = lambda result: self._settle(call, result)
 
@@ -268,11 +270,19 @@ class Peer:
 
     def _settle(self, call: Incoming, result: object) -> None:
         del self._running[call.number]
+        self._leave_signals(call)
         if call.refusal is not None:
             self._fail(call.number, Refused(call.refusal, "stopped"))
         else:
             self._answer(call.number, result)
         self._start_ready()
+
+    def _leave_signals(self, call: Incoming) -> None:
+        for one in call.watches:
+            self.cancel(one)
+        # Signals that calls share would have to be counted; this client is handed none.
+        for stub in call.signals:
+            self.references.release(stub)
 
     def _answer(self, number: int, value: object) -> None:
         try:

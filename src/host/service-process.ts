@@ -2,6 +2,7 @@
  * A communication process as such: a service, its conversation with the client, and its life from the access to the
  * end (D20). It is the same in every host; the host decides where it runs.
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import type {
   Access,
   CommunicationProcess,
@@ -15,11 +16,15 @@ import type { AccessFrame } from "../frame/control.js";
 import type { Link, LinkKind } from "../frame/link.js";
 import type { EncodedCall, ServiceGroup } from "../rpc/group.js";
 import type { Interceptor } from "../rpc/interceptors.js";
+import { keepCallsIn } from "../rpc/on-behalf.js";
 import { RpcPeer } from "../rpc/peer.js";
 import { provide, type Service, type ServiceSession } from "../rpc/service.js";
 import type { Outgoing } from "../session/outgoing.js";
 import { Reception } from "./reception.js";
 import { serviceGroup } from "./service-group.js";
+
+// A method is known as the answer to its call also behind an `await`.
+keepCallsIn(new AsyncLocalStorage());
 
 /** How long `opened()` may take until the access is refused, and `[Symbol.asyncDispose]()` until it is left behind. */
 const LIFE_CYCLE_MS_MAX = 10_000;

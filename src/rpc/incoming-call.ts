@@ -3,8 +3,11 @@ import type { CancelTimer } from "../base/clock.js";
 import { DuowireError } from "../base/errors.js";
 import { type Metadata, noMetadata } from "./call-options.js";
 import type { CallSession } from "./interceptors.js";
+import { currentCall, stopMade } from "./on-behalf.js";
 import type { Named } from "./pipelining.js";
 import type { Taken } from "./references.js";
+import type { PendingCall } from "./remote-call.js";
+import type { IncomingSignal } from "./signals.js";
 
 /** A call from its arrival until its answer is given to the session. */
 export class IncomingCall {
@@ -23,7 +26,12 @@ export class IncomingCall {
   cancelTimer: CancelTimer | undefined;
   /** The results that its arguments name, and how many results it waits for. */
   named: Map<number, Named> | undefined;
+  signals: IncomingSignal[] | undefined;
   left = 0;
+  /** Calls made on its behalf. */
+  made: Set<PendingCall> | undefined;
+  /** Answered: nothing is made on its behalf any more. */
+  isFinished = false;
   /** The answer, while it waits for room. */
   answer: { readonly type: number; readonly value: unknown } | undefined;
   private controller: AbortController | undefined;
@@ -42,28 +50,19 @@ export class IncomingCall {
   }
 
   stop(reason: DuowireError): void {
-    this.stopped ??= reason;
-    this.controller?.abort(this.stopped);
+    if (this.stopped) return;
+    this.stopped = reason;
+    this.controller?.abort(reason);
+    if (this.made) stopMade(this, reason);
   }
-}
 
-/** The call that is being started. */
-let current: IncomingCall | undefined;
-
-/** Runs the synchronous part of a method as that of `call`. */
-export function runAs<T>(call: IncomingCall, run: () => T): T {
-  const outer = current;
-  current = call;
-  try {
-    return run();
-  } finally {
-    current = outer;
+  /** It is answered: what it started goes on without it. */
+  finish(): void {
+    this.isFinished = true;
+    this.made = undefined;
+    for (const signal of this.signals ?? []) signal.leave();
+    this.signals = undefined;
   }
-}
-
-/** The call that is being started, if one is. */
-export function runningCall(): IncomingCall | undefined {
-  return current;
 }
 
 /** Answers that this library gives in place of a method, each with what its owner is told, if anything. */
@@ -95,11 +94,12 @@ export interface CallContext {
 }
 
 /**
- * Inside a method that the far side called, before its first `await`: what is known of the call besides its arguments.
- * Elsewhere, such as when a test calls the method directly: no metadata, no session, and a signal never aborted.
+ * Inside a method that the far side called: what is known of the call besides its arguments. In a browser, and in a
+ * program of Node without a server, only before the method's first `await`. Elsewhere, such as when a test calls the
+ * method directly: no metadata, no session, and a signal never aborted.
  */
 export function callContext(): CallContext {
-  const call = current ?? new IncomingCall(0, 0, "");
+  const call = currentCall() ?? new IncomingCall(0, 0, "");
   const session = call.session?.();
   return {
     method: call.method,
@@ -113,10 +113,11 @@ export function callContext(): CallContext {
 }
 
 /**
- * Inside a method that the far side called, before its first `await`: a signal that is aborted when the caller cancels,
- * when the call's deadline passes, and when the session ends; its reason is a DuowireError. Elsewhere, such as when a
- * test calls the method directly, a signal that is never aborted.
+ * Inside a method that the far side called: a signal that is aborted when the caller cancels, when the call's deadline
+ * passes, and when the session ends; its reason is a DuowireError. In a browser, and in a program of Node without a
+ * server, only before the method's first `await`. Elsewhere, such as when a test calls the method directly, a signal
+ * that is never aborted.
  */
 export function callSignal(): AbortSignal {
-  return (current ?? new IncomingCall(0, 0, "")).signal;
+  return (currentCall() ?? new IncomingCall(0, 0, "")).signal;
 }

@@ -8,7 +8,7 @@ import type { OctetReader } from "../base/octets.js";
 import { isMetadata, METADATA_RULE } from "./call-options.js";
 import { beginMessage, decodeValue, encodeValue } from "./codec.js";
 import { waitUntil } from "./deadline.js";
-import { IncomingCall, refusalOf, refuseCall, runAs } from "./incoming-call.js";
+import { IncomingCall, refusalOf, refuseCall } from "./incoming-call.js";
 import { type InterceptedCall, intercept } from "./interceptors.js";
 import {
   EARLY_MAX,
@@ -23,6 +23,7 @@ import {
   writeNumber,
 } from "./messages.js";
 import { checkedFunction, type Method, type MethodTable, methodsOf } from "./method-table.js";
+import { runAs } from "./on-behalf.js";
 import { ArgumentReader, Results } from "./pipelining.js";
 import type { References } from "./references.js";
 import { asThrown } from "./remote-error.js";
@@ -255,6 +256,7 @@ export class IncomingCalls {
     if (!isPending) return this.answer(call, RESULT, result);
     this.running.set(call.number, call);
     this.watchDeadline(call);
+    for (const signal of call.signals ?? []) signal.follow();
     Promise.resolve(result).then(
       (value) => this.guarded(() => this.answer(call, RESULT, value)),
       (error) => this.guarded(() => this.threw(call, error)),
@@ -345,6 +347,7 @@ export class IncomingCalls {
       return this.write(call, FAILURE, error);
     }
     this.running.delete(call.number);
+    call.finish();
     this.bytes -= call.bytes;
     this.results.answered(call.number, this.next, value, bytes);
     context.wake();

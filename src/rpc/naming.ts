@@ -36,6 +36,7 @@ export class ArgumentWriter implements ReferenceOwner {
   }
 
   send(value: object): Reference | undefined {
+    if (value instanceof AbortSignal) return this.references.sendSignal(value);
     const call = callOf(value);
     if (!call) return this.references.send(value);
     const target = targetOf(call, this.owner);

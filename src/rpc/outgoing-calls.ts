@@ -39,6 +39,7 @@ import {
   unlink,
   withResults,
 } from "./naming.js";
+import { currentCall, follow, inherit } from "./on-behalf.js";
 import { References } from "./references.js";
 import { type CallOwner, PendingCall } from "./remote-call.js";
 import { type CallMaker, type CallOptions, StubTarget } from "./stub.js";
@@ -113,9 +114,13 @@ export class OutgoingCalls implements CallMaker, CallOwner {
   private make(call: PendingCall, args: readonly unknown[], options: CallOptions | undefined): void {
     const failed = failedOf(call.target, args);
     if (failed) return call.reject(failed.error);
+    const answered = currentCall();
+    const isOnBehalf = answered !== undefined && !answered.isFinished;
     try {
-      if (options) this.sendWith(call, args, options);
+      const all = isOnBehalf ? inherit(answered, options, this.context.clock.monotonicMs()) : options;
+      if (all) this.sendWith(call, args, all);
       else this.send(call, args);
+      if (isOnBehalf) follow(answered, call);
     } catch (error) {
       notMade(call, error);
     }

@@ -8,8 +8,9 @@ import { decodeValue, encodeValue, type ReferenceOwner } from "./codec.js";
 import { localError } from "./messages.js";
 import type { References } from "./references.js";
 import { Target } from "./service.js";
+import { type IncomingSignal, SIGNALS_MAX } from "./signals.js";
 import { stubTargetOf } from "./stub.js";
-import { REF_HOME, REF_RESULT, type Reference, type ReferenceType } from "./values.js";
+import { REF_HOME, REF_RESULT, REF_SIGNAL, type Reference, type ReferenceType } from "./values.js";
 
 /** How many calls after it may name the result of a call that is a function or a Target. */
 export const LENT_REACH = 1_024;
@@ -26,6 +27,8 @@ export interface Dependent {
   readonly target: number;
   /** The calls whose results its arguments name. */
   named: Map<number, Named> | undefined;
+  /** The signals that they hold. */
+  signals: IncomingSignal[] | undefined;
   /** How many of those results it still waits for. */
   left: number;
 }
@@ -39,6 +42,7 @@ export class Named {
 export class ArgumentReader implements ReferenceOwner {
   private caller = 0;
   private named: Map<number, Named> | undefined;
+  private signals: IncomingSignal[] | undefined;
 
   constructor(private readonly references: References) {}
 
@@ -49,10 +53,13 @@ export class ArgumentReader implements ReferenceOwner {
   /** Reads the arguments of the call with this number. Throws as {@link decodeValue} does. */
   read(reader: OctetReader, call: Dependent): unknown {
     this.caller = call.number;
-    this.named = undefined;
-    const args = decodeValue(this, reader);
-    call.named = this.named;
-    return args;
+    this.named = this.signals = undefined;
+    try {
+      return decodeValue(this, reader);
+    } finally {
+      call.named = this.named;
+      call.signals = this.signals;
+    }
   }
 
   send(value: object): Reference | undefined {
@@ -60,6 +67,7 @@ export class ArgumentReader implements ReferenceOwner {
   }
 
   receive(type: ReferenceType, number: number, kind: number): unknown {
+    if (type === REF_SIGNAL) return this.signal(number, kind === 1);
     if (type !== REF_RESULT) return this.references.receive(type, number, kind);
     if (number === 0 || number >= this.caller) malformed("a result of a call that does not come before");
     this.named ??= new Map();
@@ -70,6 +78,15 @@ export class ArgumentReader implements ReferenceOwner {
       this.named.set(number, one);
     }
     return one;
+  }
+
+  private signal(number: number, isAborted: boolean): AbortSignal {
+    const signal = this.references.receiveSignal(number);
+    this.signals ??= [];
+    this.signals.push(signal);
+    const used = signal.use(isAborted);
+    if (this.signals.length > SIGNALS_MAX) throw localError("invalid_argument", `more than ${SIGNALS_MAX} signals`);
+    return used;
   }
 }
 

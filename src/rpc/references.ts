@@ -9,13 +9,16 @@ import { beginMessage, type ReferenceOwner } from "./codec.js";
 import { EARLY_MAX, localError, type PeerContext, RELEASE, REVOKE, URGENT_BYTES_MAX, writeNumber } from "./messages.js";
 import { methodsOf } from "./method-table.js";
 import { Target } from "./service.js";
+import { functionOf, IncomingSignal } from "./signals.js";
 import type { StreamLoan } from "./stream-owner.js";
 import { Streams } from "./streams.js";
 import { type CallMaker, makeStub, StubTarget, stubTargetOf } from "./stub.js";
-import { REF_HOME, REF_LENT, REF_STREAM, type Reference, type ReferenceType } from "./values.js";
+import { REF_HOME, REF_LENT, REF_SIGNAL, REF_STREAM, type Reference, type ReferenceType } from "./values.js";
 
 const FUNCTION = 0;
 const TARGET = 1;
+/** The third kind is of streams; on the wire a signal is known by its type. */
+const SIGNAL = 3;
 
 /** Something of ours that the far side may call. */
 export interface Export {
@@ -99,7 +102,7 @@ export class References implements ReferenceOwner {
 
   send(value: object): Reference | undefined {
     const target = stubTargetOf(value);
-    if (target !== undefined) return this.sendHome(target);
+    if (target !== undefined) return this.sendStub(target, value);
     if (typeof value === "function") return this.lend(value, FUNCTION);
     if (!(value instanceof Target)) return this.lendStream(value);
     methodsOf(value);
@@ -121,6 +124,23 @@ export class References implements ReferenceOwner {
     collected?.register(stub, target, target);
     this.fresh.push(target);
     return stub;
+  }
+
+  /** Lends a signal. */
+  sendSignal(signal: AbortSignal): Reference {
+    return { ...this.lend(functionOf(signal), SIGNAL), type: REF_SIGNAL, kind: signal.aborted ? 1 : 0 };
+  }
+
+  /** The signal that came by this number: the same one as long as it is held. */
+  receiveSignal(number: number): IncomingSignal {
+    const one = this.take(number, SIGNAL);
+    const known = one.live && one.stub?.deref();
+    if (known) return known as IncomingSignal;
+    this.releases?.delete(one);
+    one.live = new StubTarget(this, one);
+    const signal = new IncomingSignal(one.live, this.calls);
+    one.stub = { deref: () => signal };
+    return signal;
   }
 
   /** What was lent by this number. Throws `reference_unknown` or `reference_released`. */
@@ -261,13 +281,11 @@ export class References implements ReferenceOwner {
     return one;
   }
 
-  private sendHome(target: StubTarget | null): Reference {
-    if (target?.references !== this)
-      throw localError(
-        "invalid_argument",
-        "a stub of another session, or of a root, cannot be passed: pass a function",
-      );
+  /** A stub goes home; one of another session is lent like a thing of ours, and calls of it are passed on. */
+  private sendStub(target: StubTarget | null, stub: object): Reference {
+    if (!target) throw localError("invalid_argument", "the stub of a root cannot be passed: pass a function");
     if (target.isReleased) throw localError("reference_released");
+    if (target.references !== this) return this.lend(stub, target.held.kind);
     this.named.push(target.held);
     return { type: REF_HOME, number: target.held.number };
   }

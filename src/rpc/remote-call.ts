@@ -74,6 +74,8 @@ export class PendingCall implements RemoteCall<unknown> {
   options: CallOptions | undefined;
   /** Stubs that may not be released before the answer, besides the target. */
   pins: readonly { pins: number }[] | undefined;
+  /** What was made on behalf of the same call. */
+  madeFor: Set<PendingCall> | undefined;
   /** Undoes what timeouts and signals hold. */
   cleanUp: (() => void) | undefined;
   /** What it returned, or threw. */
@@ -163,6 +165,7 @@ export class PendingCall implements RemoteCall<unknown> {
     this.value = value;
     settle?.(value);
     this.cleanUp?.();
+    this.madeFor?.delete(this);
     this.cleanUp = this.resolvePromise = this.rejectPromise = undefined;
   }
 

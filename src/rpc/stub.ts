@@ -104,10 +104,11 @@ export function stubTargetOf(value: object): StubTarget | null | undefined {
   return handler && (handler.target ?? null);
 }
 
-/** What a call of `method` on a stub is passed on to: undefined if `value` is no stub, or can have no such method. */
-export function stubMethod(value: object, method: string): ((...args: unknown[]) => unknown) | undefined {
+/** What passes a call of `method` on to a stub: undefined if `value` is no stub, false if it has no such method. */
+export function stubMethod(value: object, method: string): ((...args: unknown[]) => unknown) | false | undefined {
   if (!handlers.has(value)) return undefined;
-  return method === "" && typeof value === "function" ? (value as any) : (value as any)[method];
+  if (typeof value === "function") return method === "" && (value as any);
+  return (value as any)[method] ?? false;
 }
 
 /**

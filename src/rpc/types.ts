@@ -64,6 +64,7 @@ type Opaque =
   | RegExp
   | URL
   | Error
+  | AbortSignal
   | ArrayBuffer
   | ArrayBufferView
   | Blob;

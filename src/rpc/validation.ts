@@ -2,10 +2,11 @@
  * Validation: schemas that are declared for methods, and checked before a method runs and before its result leaves.
  * Nothing of this is loaded where nobody declares any.
  */
-import { refuseCall, runAs, runningCall } from "./incoming-call.js";
+import { refuseCall } from "./incoming-call.js";
 import { mustBeAwaited } from "./incoming-calls.js";
 import { localError } from "./messages.js";
 import { type MethodWrapper, wrapMethods } from "./method-table.js";
+import { currentCall, runAs } from "./on-behalf.js";
 import type { SchemaIssue, SchemaResult, StandardSchema } from "./standard-schema.js";
 
 /** How many issues a caller is told. */
@@ -133,7 +134,7 @@ function wrapperOf(name: string, { args, result }: MethodSchemas): MethodWrapper
     throw localError("invalid_argument", `what is declared for ${name || "the function"} is no Standard Schema`);
   return (method) =>
     function (this: unknown, ...given: unknown[]) {
-      const call = runningCall();
+      const call = currentCall();
       const run = (parsed: unknown[]) => {
         const returned = call ? runAs(call, () => method.apply(this, parsed)) : method.apply(this, parsed);
         if (!result) return returned;
