@@ -3,7 +3,7 @@ import { joinOctets, MalformedOctets } from "../../src/base/octets.js";
 import { encodeFrame, type Frame, frameTypes } from "../../src/frame/frame.js";
 import { FrameSplitter } from "../../src/frame/frame-splitter.js";
 import { randomOf } from "../rpc/value-fuzz.js";
-import { fuzzEach, fuzzSeeds } from "../support/failures.js";
+import { fuzzEach, fuzzSeeds, worstOf } from "../support/failures.js";
 import { octetsOf, plain, read, vectors } from "./frame-notation.js";
 
 const SAMPLE_BYTES_MAX = 1_024;
@@ -64,6 +64,7 @@ function fuzz(seed: number): void {
   const { frames, error } = read(octets);
   const tookMs = performance.now() - startedAt;
   if (error !== undefined && !(error instanceof MalformedOctets)) throw error;
+  worst.note(tookMs);
   if (tookMs > SLOW_MS) throw new Error(`took ${tookMs} ms`);
   if (Reflect.ownKeys(Object.prototype).length !== prototypeKeys) throw new Error("Object.prototype was changed");
   const again = read(joinOctets([new Uint8Array(0), ...frames.map(encodeFrame)]));
@@ -83,10 +84,12 @@ function sendable(frame: Frame): Frame {
   return { ...frame, message: new TextDecoder().decode(new TextEncoder().encode(frame.message)) };
 }
 
+const worst = worstOf("a write that is read");
 const prototypeKeys = Reflect.ownKeys(Object.prototype).length;
 
 test("decodeFrames survives every seed", { timeout: 20_000 + fuzzSeeds }, () => {
   fuzzEach("test/frame", fuzz);
+  worst.tell(fuzzSeeds);
 });
 
 test("hostile writes reach every type, as frames and as malformed octets", () => {

@@ -15,7 +15,7 @@ import {
   ValueDecoder,
   ValueEncoder,
 } from "../../src/rpc/values.js";
-import { failure, fuzzEach, fuzzSeeds } from "../support/failures.js";
+import { failure, fuzzEach, fuzzSeeds, worstOf } from "../support/failures.js";
 import { endOf, hostileOctets, randomOf } from "./value-fuzz.js";
 import { build, describe, fromHex, Lent, type Notation } from "./value-notation.js";
 
@@ -365,6 +365,7 @@ function fuzz(seed: number): void {
   const first = received(octets);
   if (!first) return;
   const { value, offset, tookMs } = first;
+  worst.note(tookMs);
   // A slow one gets a second try: a busy machine is no finding.
   if (tookMs > 250 && Number(received(octets)?.tookMs) > 250) throw new Error(`took ${tookMs} ms`);
   if (offset !== endOf(octets)) throw new Error(`the reader stands at ${offset}, not at ${endOf(octets)}`);
@@ -375,8 +376,10 @@ function fuzz(seed: number): void {
   if (!text.includes('"error"') && JSON.stringify(describe(crossed(value))) !== text) throw new Error("changed");
 }
 
+const worst = worstOf("a value that is read");
 const prototypeKeys = Reflect.ownKeys(Object.prototype).length;
 
 test("ValueDecoder survives every seed", { timeout: 20_000 + fuzzSeeds }, () => {
   fuzzEach("test/rpc/values.test.ts", fuzz);
+  worst.tell(fuzzSeeds);
 });

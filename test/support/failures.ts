@@ -15,14 +15,56 @@ export const fuzzSeeds = Number(process.env.FUZZ_SEEDS ?? 20_000);
 
 /** Runs `fuzz` with each seed, or with FUZZ_SEED alone. A seed that fails is told as the command that runs it again. */
 export function fuzzEach(place: string, fuzz: (seed: number) => void): void {
-  const only = process.env.FUZZ_SEED;
-  const first = only === undefined ? 0 : Number(only);
-  const end = only === undefined ? fuzzSeeds : first + 1;
-  for (let seed = first; seed < end; seed++) {
+  for (const seed of seedsToRun()) {
     try {
       fuzz(seed);
     } catch (error) {
-      throw new Error(`FUZZ_SEED=${seed} npx vitest run ${place}`, { cause: error });
+      throw seedFailed(place, seed, error);
     }
   }
+}
+
+/** Likewise for what takes turns of the event loop, and so much longer. Returns how many seeds ran. */
+export async function fuzzInTurns(place: string, fuzz: (seed: number) => Promise<void>): Promise<number> {
+  const all = [...seedsToRun()];
+  const seeds = process.env.FUZZ_SEEDS === undefined ? all.slice(0, Math.ceil(all.length / 5)) : all;
+  for (let first = 0; first < seeds.length; first += SEEDS_AT_ONCE) {
+    const some = seeds.slice(first, first + SEEDS_AT_ONCE);
+    const failed = (seed: number) => (error: unknown) => Promise.reject(seedFailed(place, seed, error));
+    await Promise.all(some.map((seed) => fuzz(seed).catch(failed(seed))));
+  }
+  return seeds.length;
+}
+
+const SEEDS_AT_ONCE = 200;
+
+function* seedsToRun(): Generator<number> {
+  const only = process.env.FUZZ_SEED;
+  if (only !== undefined) yield Number(only);
+  else for (let seed = 0; seed < fuzzSeeds; seed++) yield seed;
+}
+
+function seedFailed(place: string, seed: number, cause: unknown): Error {
+  return new Error(`FUZZ_SEED=${seed} npx vitest run ${place}`, { cause });
+}
+
+/** Notes how long each of many took, and tells it where FUZZ_SEEDS asks for a long run. */
+export function worstOf(what: string) {
+  // The longest few: a busy machine stretches one or another.
+  const longest: number[] = [0, 0, 0];
+  return {
+    note: (ms: number) => {
+      if (ms <= (longest[0] as number)) return;
+      longest[0] = ms;
+      longest.sort((a, b) => a - b);
+    },
+    /** The least of the longest three. */
+    get quickest() {
+      return longest[0] as number;
+    },
+    tell: (count: number) => {
+      if (process.env.FUZZ_SEEDS === undefined) return;
+      console.info(`${count} seeds; the longest three of ${what}: ${longest.map((ms) => ms.toFixed(1)).join(", ")} ms`);
+    },
+  };
 }
