@@ -19,6 +19,13 @@ export type { ConnectionAddress } from "../access/connection-address.js";
 export { DuowireError, type ErrorCode } from "../base/errors.js";
 export { type CarriedOptions, childProcess, workerThread } from "../host/carried.js";
 export { inline } from "../host/inline.js";
+export {
+  type AdminDoor,
+  type AdminDoorOptions,
+  type AdminListing,
+  type AdminSession,
+  openAdminDoor,
+} from "./admin-door.js";
 export type { Group, GroupEvents } from "./group.js";
 export type { CloseOptions, FailedCall, Server, ServerEvents } from "./server.js";
 export type { ServerSession, SessionList } from "./session-list.js";
