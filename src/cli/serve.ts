@@ -32,7 +32,7 @@ export const serveCommand: Command = {
       help: "one of several services, instead of [module]",
     },
     host: { type: "string", value: "HOST", help: `where services run: ${Object.keys(hosts).join(", ")} (inline)` },
-    pool: { type: "string", value: "N", help: "threads or processes that are started ahead" },
+    pool: { type: "string", value: "N", help: "threads or processes that sessions share; 0: one for each session (0)" },
     address: { type: "string", short: "a", value: "URL", help: `the fixed connection address (${ADDRESS})` },
     port: { type: "string", short: "p", value: "N", help: "the port, instead of the address's; 0 for a free one" },
     id: { type: "string", value: "ID", help: "the system ID, instead of the address's" },

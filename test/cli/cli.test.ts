@@ -132,7 +132,9 @@ test.each([
   [["serve", "empty.mjs"], /no class as its default export/],
   [["serve", "common.cjs"], /no class as its default export/],
   [["serve", "reserved.mjs"], /then/],
-  [["serve", "plain.mjs", "--host", "moon"], /--host moon is none of inline/],
+  [["serve", "broken.mjs", "--host", "process"], /broken\.mjs cannot be loaded:\n.*boom/],
+  [["serve", "strange.mjs", "--host", "thread"], /does not extend Service/],
+  [["serve", "plain.mjs", "--host", "moon"], /--host moon is none of inline, thread, process/],
   [["serve", "plain.mjs", "--port", "x"], /--port "x" is no whole number/],
   [["serve", "plain.mjs", "--address", "https://127.0.0.1:0/WAO"], /serve\(\) speaks plain http/],
   [["serve", "plain.mjs", "--port", "0", "--admin-port", "0"], /needs a token/],
@@ -159,11 +161,34 @@ test("duowire serve says what is missing where nothing runs TypeScript", options
   const place = new Place(context, { "desk.ts": desk, "plain.mjs": plain }, false);
   if ((process.features as { typescript?: unknown }).typescript) context.skip("this Node runs TypeScript by itself");
   const { code, err } = await place.run("serve", "desk.ts");
-  expect([code, err]).toEqual([2, expect.stringMatching(/npm install --save-dev tsx.* Node 22\.18/)]);
+  expect([code, err]).toEqual([2, expect.stringMatching(/npm install tsx.* Node 22\.18/)]);
   const { server } = await place.serve("plain.mjs");
   server.signal("SIGTERM");
   expect(await server.exited).toBe(0);
 });
+
+test.each(["thread", "process"])(
+  "duowire serve --host %s runs services there, shows where, and drains",
+  options,
+  async (...all) => {
+    const [host, context] = all as unknown as [string, never];
+    const place = new Place(context, { "desk.ts": desk });
+    const { server, address } = await place.serve("desk.ts", "--host", host);
+    await server.match(/^ {2}default: long, nothing, /m);
+    expect(await place.run("call", address, "place", '[{ "symbol": "ACME" }]')).toMatchObject({
+      code: 0,
+      out: '"placed ACME"\n',
+    });
+    const calling = place.run("call", address, "long");
+    const list = async () =>
+      JSON.parse((await place.run("ps", "--json")).out).sessions as { state: string; place: object }[];
+    await expect.poll(async () => (await list()).map(({ state }) => state), { timeout: 10_000 }).toEqual(["open"]);
+    expect((await list())[0]?.place).toMatchObject({ kind: host, number: expect.any(Number) });
+    server.signal("SIGTERM");
+    expect(await calling).toMatchObject({ code: 0, out: '"at last"\n' });
+    expect(await server.exited).toBe(0);
+  },
+);
 
 test("duowire helps", options, async (context) => {
   const place = new Place(context, {});
