@@ -18,7 +18,6 @@ export type {
 export type { ConnectionAddress } from "../access/connection-address.js";
 export { DuowireError, type ErrorCode } from "../base/errors.js";
 export { type CarriedOptions, childProcess, workerThread } from "../host/carried.js";
-export { inline } from "../host/inline.js";
 export {
   type AdminDoor,
   type AdminDoorOptions,

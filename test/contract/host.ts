@@ -1,0 +1,251 @@
+/**
+ * What every host of communication processes promises: the same service, called the same way, wherever it runs. Each
+ * host runs the same suite; what only some can promise (a crash that others survive) is tested beside it.
+ */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { type ClientSession, type ConnectOptions, connect } from "../../src/client/index.js";
+import { type ProcessHost, type Server, serve } from "../../src/server/index.js";
+import { startProxy } from "../support/faulty-proxy.js";
+import { startHttpProxy } from "../support/http-proxy.js";
+import type Resident from "./services/resident.js";
+import type { ResidentClient } from "./services/resident.js";
+
+/** The module of the service that the suite runs. */
+export const residentModule = new URL("./services/resident.ts", import.meta.url);
+
+/** A path that comes to life after some time: the links of a session that is young. */
+const LINK_MS = 10_000;
+/** Calls each way in the tests of faults. */
+const CALLS = 150;
+
+/** One host under the contract. */
+export interface HostCase {
+  readonly name: string;
+  readonly make: () => ProcessHost | typeof Resident;
+  /** Whether calls made in the server's program travel through a second hop, which passes no objects by reference. */
+  readonly isElsewhere: boolean;
+}
+
+/** Runs the suite for one host. */
+export function hostContract({ name, make, isElsewhere }: HostCase): void {
+  describe(name, () => {
+    let server: Server<Resident>;
+    let folder: string;
+    const told: { readonly type: string; readonly detail: { readonly method?: string; readonly error?: unknown } }[] =
+      [];
+
+    beforeAll(async () => {
+      folder = mkdtempSync(join(tmpdir(), "duowire-host-"));
+      const authorize = ({ query }: { readonly query: string }) => query.slice(1) || undefined;
+      server = await serve<Resident>({ address: "http://127.0.0.1:0/WAO", service: make(), authorize });
+      for (const type of ["service_error", "call_failed", "error"] as const)
+        server.addEventListener(type, ({ detail }) => told.push({ type, detail }));
+    });
+    afterAll(async () => {
+      await server?.close();
+      rmSync(folder, { recursive: true, force: true });
+    });
+
+    const exposed = {
+      confirm: (question: string) => question.endsWith("?"),
+      take: (n: number) => n,
+      apply: (change: (n: number) => number | Promise<number>, n: number) => change(n),
+      fail: (): never => {
+        throw new Error("the client's own trouble");
+      },
+    };
+
+    function open(options: Partial<ConnectOptions<ResidentClient>> & { readonly href?: string } = {}) {
+      const { href = server.address.href, ...rest } = options;
+      const session = connect<Resident>(href, { expose: exposed as never, ...rest } as never);
+      onTestFinished(() => session.close());
+      return session;
+    }
+
+    const idOf = async (session: ClientSession<Resident>) => (await session.remote.who()).id;
+    async function openThroughProxy(options: Partial<ConnectOptions<ResidentClient>> = {}) {
+      const proxy = await startProxy(server.address.port);
+      return { proxy, session: open({ href: `http://127.0.0.1:${proxy.port}/WAO`, ...options }) };
+    }
+
+    async function logged(session: ClientSession<Resident>) {
+      const path = join(folder, `${await idOf(session)}.log`);
+      await session.remote.logTo(path);
+      return () => {
+        try {
+          return readFileSync(path, "utf8").trim().split("\n");
+        } catch {
+          return [];
+        }
+      };
+    }
+
+    async function talk(session: ClientSession<Resident>): Promise<void> {
+      expect(await session.remote.ask("really?")).toBe(true);
+      const numbers: number[] = [];
+      const stop = await session.remote.watch((n) => void numbers.push(n));
+      expect(await session.remote.tell(1)).toBe(1);
+      expect(await session.remote.tell(2)).toBe(1);
+      await expect.poll(() => numbers).toEqual([1, 2]);
+      await stop();
+      const octets = new Uint8Array(300_000).map((_, index) => index);
+      expect(await session.remote.echo(octets)).toEqual(octets);
+      expect(await (await session.remote.drawer()).open()).toBe("full");
+      expect(await session.remote.push(20)).toHaveLength(20);
+    }
+
+    test("early calls travel with the first access, and are answered in order", async () => {
+      const session = open();
+      const early = [session.remote.next(1), session.remote.next(2), session.remote.ask("early?")];
+      expect(await Promise.all(early)).toEqual([1, 2, true]);
+    });
+
+    test.each(["websocket", "http-exchange"] as const)("calls both ways over %s", async (kind) => {
+      const session = open({ links: [kind] });
+      await expect.poll(() => session.link?.kind, { timeout: LINK_MS }).toBe(kind);
+      await talk(session);
+      expect(session.link?.kind).toBe(kind);
+      const id = await idOf(session);
+      await expect.poll(() => server.sessions.get(id)?.linkKind).toBe(kind);
+      expect(server.sessions.get(id)?.state).toBe("open");
+    });
+
+    test("calls both ways by polling, through a proxy that holds answers back", async () => {
+      await using holding = await startHttpProxy(server.address.port, { upgrades: "refused", answers: "buffered" });
+      await talk(open({ href: `http://127.0.0.1:${holding.port}/WAO` }));
+    });
+
+    test("what a service throws is the client's without its stack, and the server's with it", async () => {
+      const session = open();
+      const failure = await session.remote.fail().then(undefined, (error: Error) => error);
+      expect(failure).toMatchObject({ name: "Error", message: "the drawer is stuck" });
+      expect(String((failure as Error).stack)).not.toContain("resident.ts");
+      const event = told.findLast(({ type }) => type === "service_error");
+      expect(event?.detail).toMatchObject({ method: "fail", id: await idOf(session) });
+      expect(String((event?.detail.error as Error | undefined)?.stack)).toContain("resident.ts");
+      await expect(session.remote.refuse()).rejects.toMatchObject({ code: "invalid_argument" });
+    });
+
+    test("a call of the client that fails and that nobody awaits is the server's call_failed", async () => {
+      const session = open();
+      const id = await idOf(session);
+      await session.remote.careless();
+      const mine = () =>
+        told.filter(({ type, detail }) => type === "call_failed" && "id" in detail && detail.id === id);
+      await expect
+        .poll(mine)
+        .toMatchObject([{ detail: { method: "fail", error: { message: "the client's own trouble" } } }]);
+    });
+
+    test("a service hears of interruptions, of the end, and why", async () => {
+      // Plain HTTP would survive this without an interruption.
+      const { proxy, session } = await openThroughProxy({ links: ["websocket"] });
+      const lines = await logged(session);
+      await expect.poll(() => session.link?.kind, { timeout: LINK_MS }).toBe("websocket");
+      proxy.destroyAll();
+      await expect.poll(lines, { timeout: LINK_MS }).toEqual(["interrupted", "resumed"]);
+      await session.close();
+      await expect.poll(lines).toEqual(["interrupted", "resumed", "disposed closed closed"]);
+    });
+
+    test.each(["websocket", "http-exchange"] as const)("no numbered call is lost while %s links die", async (kind) => {
+      const { proxy, session } = await openThroughProxy({ links: [kind] });
+      await session.opened;
+      proxy.destroyEach(100);
+      const pushed = session.remote.push(CALLS);
+      for (let n = 1; n <= CALLS; n++) {
+        expect(await session.remote.next(n)).toBe(n);
+        if (n % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      expect(await pushed).toEqual(Array.from({ length: CALLS }, (_, index) => index + 1));
+    });
+
+    test("a silent path is left for another one", async () => {
+      const { proxy, session } = await openThroughProxy();
+      expect(await session.remote.next(1)).toBe(1);
+      await expect.poll(() => session.link?.kind, { timeout: LINK_MS }).toBeDefined();
+      proxy.mode = "stall";
+      const call = session.remote.next(2);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      proxy.destroyAll();
+      proxy.mode = "pass";
+      expect(await call).toBe(2);
+    });
+
+    test("server.sessions has the client, and its answers and errors come as they are", async () => {
+      const session = open();
+      const client = server.sessions.get(await idOf(session))?.client;
+      expect(await client?.confirm("is that so?")).toBe(true);
+      expect(await client?.apply((n) => n * 2, 21)).toBe(42);
+      await expect(client?.apply(() => Promise.reject(new Error("in the server")), 1)).rejects.toMatchObject({
+        message: "in the server",
+      });
+      await expect(client?.fail()).rejects.toMatchObject({ name: "Error", message: "the client's own trouble" });
+      await expect(client?.missing?.()).rejects.toMatchObject({ code: "method_unknown", outcome: "answered" });
+      const numbers = await Promise.all(Array.from({ length: 500 }, (_, n) => client?.take(n)));
+      expect(numbers).toEqual(Array.from({ length: 500 }, (_, n) => n));
+    });
+
+    test("a client that server.sessions calls while its session ends leaves each call with an outcome", async () => {
+      const session = open({ expose: { ...exposed, confirm: () => new Promise<boolean>(() => {}) } as never });
+      const id = await idOf(session);
+      const seen = server.sessions.get(id);
+      const open_ = seen?.client.confirm("ever?");
+      await session.remote.echo(1);
+      seen?.end("enough");
+      await expect(open_).rejects.toMatchObject({ code: "closed", outcome: "outcome_unknown" });
+      await expect(seen?.client.confirm("late?")).rejects.toMatchObject({ outcome: "not_sent" });
+      expect(await session.closed).toMatchObject({ code: "closed", message: "enough", side: "remote" });
+      expect(await seen?.ended).toMatchObject({ code: "closed", message: "enough" });
+    });
+
+    test("a service ends its own session, and the client is told its words", async () => {
+      const session = open();
+      await session.remote.leave("gone fishing").catch(() => undefined);
+      expect(await session.closed).toMatchObject({ code: "closed", message: "gone fishing", side: "remote" });
+    });
+
+    test("authorize names the principal, for the service and for the server", async () => {
+      const session = open({ href: `${server.address.href}?ada` });
+      const { id, principal, href } = await session.remote.who();
+      expect([principal, href]).toEqual(["ada", `http://${server.sessions.get(id)?.localAddress}`]);
+      expect(server.sessions.find("ada").map((one) => one.id)).toEqual([id]);
+    });
+
+    test("what opened() throws refuses the access, and stays on the server", async () => {
+      const reason = await open({ href: `${server.address.href}?unwanted` }).closed;
+      expect([reason.code, reason.message.includes("secret")]).toEqual(["service_failed", false]);
+      const event = told.findLast(({ type }) => type === "service_error");
+      expect(event?.detail).toMatchObject({ method: "opened", error: { message: "secret: the list of the unwanted" } });
+    });
+
+    test("sessions of one group call each other, see each other, and hear of changes", async () => {
+      const [ada, ben] = [open(), open({ expose: { ...exposed, confirm: () => false } as never })];
+      const changes: string[] = [];
+      const stop = await ada.remote.watchRoom("tea", (change) => void changes.push(change));
+      await ada.remote.enter("tea", "Ada");
+      await ben.remote.enter("tea", "Ben");
+      await expect.poll(() => ada.remote.inRoom("tea")).toEqual(["Ada", "Ben"]);
+      expect(await ada.remote.askOthers("tea", "milk?")).toEqual([false]);
+      expect(await ben.remote.askOthers("tea", "milk?")).toEqual([true]);
+      await ben.close();
+      await expect.poll(() => ada.remote.inRoom("tea")).toEqual(["Ada"]);
+      await expect
+        .poll(() => changes.filter((line) => !line.startsWith("state")))
+        .toEqual(["joined Ada", "joined Ben", "left Ben"]);
+      await stop();
+    });
+
+    test("an object by reference passes through server.sessions only where the service runs inline", async () => {
+      const session = open();
+      const { Target } = await import("../../src/index.js");
+      class Box extends Target {}
+      const call = server.sessions.get(await idOf(session))?.client.apply(new Box() as never, 1);
+      const expected = isElsewhere ? { code: "invalid_argument" } : { name: "TypeError" };
+      await expect(call).rejects.toMatchObject(expected);
+    });
+  });
+}
