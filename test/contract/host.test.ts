@@ -1,9 +1,4 @@
-import { childProcess, workerThread } from "../../src/server/index.js";
-import { hostContract, residentModule } from "./host.js";
-import Resident from "./services/resident.js";
+import { hostContract } from "./host.js";
+import { hostCases } from "./host-cases.js";
 
-hostContract({ name: "inline", isElsewhere: false, make: () => Resident });
-hostContract({ name: "workerThread", isElsewhere: true, make: () => workerThread(residentModule) });
-hostContract({ name: "workerThread, pool", isElsewhere: true, make: () => workerThread(residentModule, { pool: 2 }) });
-hostContract({ name: "childProcess", isElsewhere: true, make: () => childProcess(residentModule) });
-hostContract({ name: "childProcess, pool", isElsewhere: true, make: () => childProcess(residentModule, { pool: 2 }) });
+for (const one of hostCases) hostContract(one);

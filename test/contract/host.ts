@@ -7,27 +7,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type ClientSession, type ConnectOptions, connect } from "../../src/client/index.js";
-import { type ProcessHost, type Server, serve } from "../../src/server/index.js";
+import { type Server, serve } from "../../src/server/index.js";
 import { startProxy } from "../support/faulty-proxy.js";
 import { startHttpProxy } from "../support/http-proxy.js";
+import type { HostCase } from "./host-cases.js";
 import type Resident from "./services/resident.js";
 import type { ResidentClient } from "./services/resident.js";
-
-/** The module of the service that the suite runs. */
-export const residentModule = new URL("./services/resident.ts", import.meta.url);
 
 /** A path that comes to life after some time: the links of a session that is young. */
 const LINK_MS = 10_000;
 /** Calls each way in the tests of faults. */
 const CALLS = 150;
-
-/** One host under the contract. */
-export interface HostCase {
-  readonly name: string;
-  readonly make: () => ProcessHost | typeof Resident;
-  /** Whether calls made in the server's program travel through a second hop, which passes no objects by reference. */
-  readonly isElsewhere: boolean;
-}
 
 /** Runs the suite for one host. */
 export function hostContract({ name, make, isElsewhere }: HostCase): void {

@@ -1,0 +1,27 @@
+/** A service that ends badly, in every way that there is. */
+import { Service } from "../../../src/index.js";
+
+export default class Doomed extends Service<{ confirm(question: string): boolean }> {
+  echo(value: unknown) {
+    return value;
+  }
+
+  pid() {
+    return process.pid;
+  }
+
+  exit(code: number) {
+    process.exit(code);
+  }
+
+  crash() {
+    setImmediate(() => {
+      throw new Error("nobody catches this");
+    });
+  }
+
+  /** Never settles by itself. */
+  wait(): Promise<never> {
+    return new Promise(() => {});
+  }
+}

@@ -1,0 +1,2 @@
+/** A module that is no service's. */
+export default { place: () => "nowhere" };
