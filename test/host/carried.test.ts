@@ -28,6 +28,8 @@ async function start(services: ServerOptions["services"] & object) {
   onTestFinished(() => server.close());
   const ends: ServerEvents["session_ended"][] = [];
   const errors: ServerEvents["service_error"][] = [];
+  const carriers: ServerEvents["carrier_ended"][] = [];
+  server.addEventListener("carrier_ended", ({ detail }) => carriers.push(detail));
   server.addEventListener("session_ended", ({ detail }) => ends.push(detail));
   server.addEventListener("service_error", ({ detail }) => errors.push(detail));
   const open = <S extends object = Doomed>(service: string, options = {}) => {
@@ -35,7 +37,7 @@ async function start(services: ServerOptions["services"] & object) {
     onTestFinished(() => session.close());
     return session;
   };
-  return { server, ends, errors, open };
+  return { server, ends, errors, carriers, open };
 }
 
 const kinds: [string, (module: URL) => ProcessHost, RegExp][] = [
@@ -105,20 +107,14 @@ test("what a thread dies of is told to the server's program with its stack", asy
 });
 
 test.each([
-  ["a module that throws", throwing, "secret: no database at /srv/db"],
+  ["a module that throws", throwing, "no database"],
   ["a module without a service", none, "has no class as its default export"],
   ["a module that is not there", new URL("./modules/missing.ts", import.meta.url), "missing.ts"],
-])("%s refuses accesses with service_failed; only the server's program is told why", async (_name, module, why) => {
-  const { open, errors } = await start({ thread: workerThread(module), process: childProcess(module) });
-  for (const name of ["thread", "process"]) {
-    const reason = await open(name).closed;
-    expect(reason.code).toBe("service_failed");
-    expect(reason.message).not.toContain("secret");
-  }
-  expect(errors.map(({ error }) => String(error))).toEqual([
-    expect.stringContaining(why),
-    expect.stringContaining(why),
-  ]);
+])("%s refuses accesses with service_failed, and the server's program is told why", async (_name, module, why) => {
+  const { open, carriers } = await start({ thread: workerThread(module), process: childProcess(module) });
+  for (const name of ["thread", "process"]) expect((await open(name).closed).code).toBe("service_failed");
+  await expect.poll(() => new Set(carriers.map(({ kind }) => kind)).size).toBe(2);
+  expect(carriers).toMatchObject(carriers.map(() => ({ cause: "start_failed", reason: expect.stringContaining(why) })));
 });
 
 test("a TypeScript module far from any tsx says which command installs it", async (context) => {
@@ -126,9 +122,9 @@ test("a TypeScript module far from any tsx says which command installs it", asyn
   const folder = mkdtempSync(join(tmpdir(), "duowire-module-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   writeFileSync(join(folder, "desk.ts"), "export default class Desk {}");
-  const { open, errors } = await start({ thread: workerThread(pathToFileURL(join(folder, "desk.ts"))) });
+  const { open, carriers } = await start({ thread: workerThread(pathToFileURL(join(folder, "desk.ts"))) });
   expect((await open("thread").closed).code).toBe("service_failed");
-  expect(String(errors[0]?.error)).toContain("npm install tsx");
+  expect(carriers[0]?.reason).toContain("npm install tsx");
 });
 
 test.each(["./desk.js", "https://example.com/desk.js"])("workerThread refuses the module %j at once", (module) => {
@@ -136,7 +132,7 @@ test.each(["./desk.js", "https://example.com/desk.js"])("workerThread refuses th
   expect(() => workerThread(module)).toThrow(/new URL\("\.\/desk\.js", import\.meta\.url\)/);
 });
 
-test.each([0, 1.5, -1])("childProcess refuses a pool of %j", (pool) => {
+test.each([1.5, -1])("childProcess refuses a pool of %j", (pool) => {
   expect(() => childProcess(doomed, { pool })).toThrow(/pool is/);
 });
 

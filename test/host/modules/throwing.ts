@@ -1,2 +1,2 @@
 /** A module that cannot be loaded. */
-throw new Error("secret: no database at /srv/db");
+throw new Error("no database");
