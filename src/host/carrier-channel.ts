@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import type { Carrier, CarrierEnd } from "./carrier.js";
 import type { CarriedRequest, CarriedResponse, FlowNumber, FromCarrier, ToCarrier } from "./carrier-messages.js";
 import { type Flow, Flows } from "./flow.js";
+import { MovingSocket } from "./socket-hand-off.js";
 
 /** What a carrier says of one session. */
 export type SessionMessage = Extract<FromCarrier, { readonly id: string }>;
@@ -34,7 +35,7 @@ export class CarrierChannel {
   private readonly flows = new Flows((message) => this.post(message));
   private readonly answers = new Map<FlowNumber, (response: CarriedResponse) => void>();
   /** Sockets that the carrier has not confirmed. */
-  private readonly sockets = new Map<number, Socket>();
+  private readonly sockets = new Map<number, MovingSocket>();
   private lastSocket = 0;
 
   constructor(readonly carrier: Carrier) {
@@ -74,7 +75,7 @@ export class CarrierChannel {
   sendSocket(id: string, request: CarriedRequest, head: Uint8Array, socket: Socket): void {
     this.lastSocket += 1;
     const number = this.lastSocket;
-    this.sockets.set(number, socket);
+    this.sockets.set(number, new MovingSocket(socket));
     this.carrier.post({ type: "socket", id, number, request, head }, socket);
   }
 
@@ -101,13 +102,12 @@ export class CarrierChannel {
   }
 
   private socketTaken(number: number): void {
-    // It is another process's now: this closes nothing but what this one still remembers of it.
-    this.sockets.get(number)?.destroy();
+    this.sockets.get(number)?.taken();
     this.sockets.delete(number);
   }
 
   private ended(end: CarrierEnd): void {
-    for (const socket of this.sockets.values()) socket.destroy();
+    for (const socket of this.sockets.values()) socket.lost();
     this.sockets.clear();
     const sessions = [...this.sessions.values()];
     this.sessions.clear();

@@ -15,6 +15,7 @@ interface Handle {
   reading?: boolean;
   readStop?: () => number;
   readStart?: () => number;
+  close?: () => void;
 }
 
 /** A socket as it really is. */
@@ -55,10 +56,28 @@ function handleOf(socket: Duplex): Handle | undefined {
   return typeof _handle?.readStop === "function" ? _handle : undefined;
 }
 
-/**
- * Sends a message with a socket that {@link canMove}. The socket here must be destroyed when the other process has
- * confirmed it (which closes nothing any more), and when that process ends before.
- */
+/** A socket from before it is sent until the other process has confirmed it, or is gone. */
+export class MovingSocket {
+  private readonly handle: Handle | null | undefined;
+
+  constructor(private readonly socket: Socket) {
+    this.handle = (socket as Inside)._handle;
+  }
+
+  /** It is the other process's: this closes nothing but what this one still remembers of it. */
+  taken(): void {
+    this.socket.destroy();
+  }
+
+  /** The other process is gone: closes the socket, whether it was sent or not. */
+  lost(): void {
+    this.socket.destroy();
+    // What Node has sent it takes from the socket, and does not close when the channel ends.
+    this.handle?.close?.();
+  }
+}
+
+/** Sends a message with a socket that {@link canMove}; make a {@link MovingSocket} of it before. */
 export function sendSocket(child: ChildProcess, message: Serializable, socket: Socket): void {
   (socket as Inside).server = undefined;
   const handle: SendHandle = socket;
