@@ -138,7 +138,10 @@ export class Driver {
 
   /** Ends the session in good order. */
   close(reason: DuowireError): void {
-    this.session.close(reason, this.clock.monotonicMs());
+    const now = this.clock.monotonicMs();
+    // A call that leaves now and was cancelled in this turn must not run.
+    this.sendUrgent(now);
+    this.session.close(reason, now);
     this.flush();
   }
 
@@ -168,9 +171,7 @@ export class Driver {
   flush(): void {
     this.flushIsDue = false;
     const now = this.clock.monotonicMs();
-    const room = this.session.urgentRoom();
-    const urgent = room > 0 ? this.application.urgent(room) : undefined;
-    if (urgent !== undefined) this.session.sendUrgent(urgent, now);
+    this.sendUrgent(now);
     this.session.setBusy(this.application.isBusy);
     const waitedBytes = this.session.outgoing.queuedBytes;
     this.session.flush(now);
@@ -178,6 +179,12 @@ export class Driver {
     this.setTimer();
     if (this.application.isHeldBack && this.session.outgoing.queuedBytes < waitedBytes) this.wake();
     this.events.turnEnded?.();
+  }
+
+  private sendUrgent(now: number): void {
+    const room = this.session.urgentRoom();
+    const urgent = room > 0 ? this.application.urgent(room) : undefined;
+    if (urgent !== undefined) this.session.sendUrgent(urgent, now);
   }
 
   private drain(): void {

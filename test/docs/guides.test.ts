@@ -67,6 +67,7 @@ test.for([
   "callbacks-and-pushing",
   "groups",
   "errors-and-outcomes",
+  "remoting",
   "pages-at-the-address",
   "testing",
   "validation",
