@@ -4,7 +4,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import Echo from "./echo-service.mjs";
@@ -17,8 +17,8 @@ const { values } = parseArgs({
     serve: { type: "string" },
   },
 });
-/** Sessions opened at the same time for the count of hand-offs. */
-const AT_ONCE = 32;
+/** Sessions opened at the same time for the count of hand-offs: enough to keep both sides busy. */
+const AT_ONCE = 4;
 
 const module = new URL("./echo-service.mjs", import.meta.url);
 const cold = { warmMin: 0, warmMax: 0 };
@@ -39,13 +39,15 @@ if (values.serve === undefined) await measureAll();
 else await serveForParent(values.serve);
 
 async function measureAll() {
+  const machine = { node: process.version, cores: availableParallelism(), loadBefore: loadavg()[0] };
   const rows = [];
   for (const name of Object.keys(kinds)) rows.push(await measure(name));
-  const machine = { node: process.version, cores: availableParallelism() };
   const result = { ...machine, rounds: Number(values.rounds), sessionsForMemory: Number(values.memory), rows };
   writeFileSync(new URL("./results/hosts.json", import.meta.url), `${JSON.stringify(result, undefined, 2)}\n`);
   const cell = (text) => String(text).padStart(16);
-  console.log(`Node ${process.version}, ${machine.cores} cores: one session, median of ${values.rounds}`);
+  console.log(
+    `Node ${process.version}, ${machine.cores} cores, load ${machine.loadBefore} before: one session, median of ${values.rounds}`,
+  );
   console.log(`${"".padEnd(20)}${["first answer", "slowest", "memory", "hand-offs"].map(cell).join("")}`);
   for (const { name, firstAnswerMs, slowestMs, memoryMiB, handOffsPerSecond } of rows) {
     const handOffs = handOffsPerSecond === undefined ? "" : `${handOffsPerSecond} /s`;

@@ -18,9 +18,14 @@ export function carrierProgram(kind: CarrierKind): URL {
   return new URL(`data:text/javascript,${encodeURIComponent(code)}`);
 }
 
-/** Flags of Node for a carrier: `given`, or those of this process that make sense there. */
-export function carrierFlags(given: readonly string[] | undefined): string[] {
-  const flags = given ?? process.execArgv.filter((flag) => !OWN_FLAGS.test(flag));
+/**
+ * Flags of Node for a carrier: `given`, or those of this process that make sense there. A thread has those of its
+ * process without being told; many are refused when it is, such as all of V8's.
+ */
+export function carrierFlags(kind: CarrierKind, given: readonly string[] | undefined): string[] | undefined {
+  if (kind === "thread" && given === undefined && !isSource) return undefined;
+  const own = kind === "thread" ? [] : process.execArgv.filter((flag) => !OWN_FLAGS.test(flag));
+  const flags = given ?? own;
   if (!isSource) return [...flags];
   const loader = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
   return [...flags, "--conditions=duowire-source", "--import", loader];

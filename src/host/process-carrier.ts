@@ -10,6 +10,7 @@ import { type EndKnowledge, type Exit, explainEnd } from "./carrier-end.js";
 import { type CarrierLimits, limitedCommand } from "./carrier-limits.js";
 import type { FromCarrier, ToCarrier } from "./carrier-messages.js";
 import { carrierFlags, carrierProgram } from "./carrier-program.js";
+import { neverThrowing, notStarted } from "./failed-carrier.js";
 import { Readiness } from "./readiness.js";
 import { sendSocket } from "./socket-hand-off.js";
 import { warden } from "./warden.js";
@@ -18,9 +19,7 @@ import { warden } from "./warden.js";
 const LAST_MESSAGES_MS = 1_000;
 
 /** Starts an operating-system process. */
-export function startProcess(options: CarrierOptions): Carrier {
-  return new ProcessCarrier(options);
-}
+export const startProcess = neverThrowing("process", (options) => new ProcessCarrier(options));
 
 class ProcessCarrier implements Carrier {
   readonly kind = "process";
@@ -39,7 +38,7 @@ class ProcessCarrier implements Carrier {
     this.readiness = new Readiness(module, this.ended);
     this.child = fork(carrierProgram("process"), [module.href], {
       serialization: "advanced",
-      ...limitedCommand(limits, carrierFlags(execArgv)),
+      ...limitedCommand(limits, carrierFlags("process", execArgv) ?? []),
       // A process group of its own: a Ctrl-C is for the server, and what the service starts ends with it.
       detached: platform() !== "win32",
       stdio: ["ignore", "inherit", "inherit", "ipc"],
@@ -50,8 +49,10 @@ class ProcessCarrier implements Carrier {
     if (child.pid !== undefined) warden.guard(child.pid);
     child.on("message", (message) => this.heard(message as FromCarrier));
     child.on("error", (error) => {
-      // It could not be started; errors of a running one show in its end.
-      if (child.pid === undefined) this.over({ code: undefined, signal: undefined, error });
+      // Errors of a running one show in its end.
+      if (child.pid !== undefined) return;
+      this.killed ??= notStarted(error);
+      this.over({ code: undefined, signal: undefined, error });
     });
     child.once("exit", (code, signal) => void this.exited(code, signal));
   }

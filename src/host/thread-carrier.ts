@@ -7,12 +7,11 @@ import { threadLimits } from "./carrier-limits.js";
 import type { FromCarrier, ToCarrier } from "./carrier-messages.js";
 import { carrierFlags, carrierProgram } from "./carrier-program.js";
 import { cloneable } from "./cloneable.js";
+import { neverThrowing } from "./failed-carrier.js";
 import { Readiness } from "./readiness.js";
 
 /** Starts a worker thread. */
-export function startThread(options: CarrierOptions): Carrier {
-  return new ThreadCarrier(options);
-}
+export const startThread = neverThrowing("thread", (options) => new ThreadCarrier(options));
 
 class ThreadCarrier implements Carrier {
   readonly kind = "thread";
@@ -27,9 +26,10 @@ class ThreadCarrier implements Carrier {
   constructor({ module, execArgv, env, limits = {} }: CarrierOptions) {
     this.ended = this.end.promise;
     this.readiness = new Readiness(module, this.ended);
+    const flags = carrierFlags("thread", execArgv);
     this.worker = new Worker(carrierProgram("thread"), {
       argv: [module.href],
-      execArgv: carrierFlags(execArgv),
+      ...(flags && { execArgv: flags }),
       resourceLimits: threadLimits(limits),
       ...(env && { env: env as NodeJS.ProcessEnv }),
     });

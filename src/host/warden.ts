@@ -8,7 +8,7 @@
  * Windows needs none: there the system itself ends the children of a process with it (a job object of libuv's). Where
  * there is no `sh`, a warning says so once, and children are only told by their closing channel.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { platform } from "node:os";
 import { assert } from "../base/assert.js";
@@ -98,18 +98,19 @@ export class Warden {
   #start(): void {
     if (this.#restart !== undefined) return;
     const startedMs = performance.now();
-    // Detached: a Ctrl-C at the terminal, meant for the server, does not end it. It holds nothing of the server's open.
-    const stdio = ["pipe", "ignore", "ignore"] as const;
-    const child = spawn("/bin/sh", ["-c", WARDEN_SCRIPT, NAME], {
-      detached: true,
-      cwd: "/",
-      env: {},
-      stdio: [...stdio],
-    });
+    let child: ChildProcess;
+    try {
+      // Detached: a Ctrl-C at the terminal, meant for the server, does not end it. It holds nothing of the server's open.
+      const options = { detached: true, cwd: "/", env: {}, stdio: ["pipe", "ignore", "ignore"] } satisfies SpawnOptions;
+      child = spawn("/bin/sh", ["-c", WARDEN_SCRIPT, NAME], options);
+    } catch (error) {
+      // For want of memory, for example.
+      return this.#startAgain(startedMs, error as Error);
+    }
     this.#process = child;
     child.unref();
     // A pipe to a child is a socket in Node; it must not keep the server's program alive.
-    (child.stdin as unknown as { unref(): void }).unref();
+    (child.stdin as unknown as { unref(): void } | undefined)?.unref();
     child.stdin?.on("error", () => undefined);
     child.once("error", (error) => this.#died(child, startedMs, error));
     child.once("exit", () => this.#died(child, startedMs));
@@ -123,6 +124,10 @@ export class Warden {
   #died(child: ChildProcess, startedMs: number, error?: Error): void {
     if (this.#process !== child) return;
     this.#process = undefined;
+    this.#startAgain(startedMs, error);
+  }
+
+  #startAgain(startedMs: number, error: Error | undefined): void {
     if (performance.now() - startedMs > SOUND_MS) this.#pauseMs = RESTART_MS[0];
     if (error !== undefined && !this.#hasWarned) {
       this.#hasWarned = true;

@@ -69,6 +69,7 @@ test.for([
   "errors-and-outcomes",
   "remoting",
   "pages-at-the-address",
+  "supervision",
   "testing",
   "validation",
   "values-and-errors",

@@ -145,7 +145,8 @@ test.each(kinds.flatMap((kind) => broken.map(([file, message]) => [kind, file, m
   "an access to a service in a %s whose module is broken (%s) is refused, and told which and why",
   async (kind, file, message) => {
     const module = new URL(`./services/broken/${file}.mjs`, import.meta.url);
-    const { open, ends } = await start(hosts[kind](module, { ...cold, startMs: 1_500 }));
+    const deadline = message.includes("1.5 s") ? { startMs: 1_500 } : {};
+    const { open, ends } = await start(hosts[kind](module, { ...cold, ...deadline }));
     const refusal = (await open().closed) as DuowireError;
     expect(refusal).toMatchObject({ code: "service_failed", message: expect.stringContaining(message) });
     expect(refusal.message).not.toContain("/services/");
@@ -229,4 +230,21 @@ test("a server that is closed leaves no process and no zombie", async (context) 
   await server.ask("close");
   await expect.poll(() => childrenOf(pid)).toEqual([]);
   expect((await session.closed).code).toBe("server_closed");
+});
+
+test("a system that has no room for another process refuses the access, and says so", async () => {
+  const { open, ends } = await start(childProcess(unruly, { ...cold, env: { HUGE: "x".repeat(10_000_000) } }));
+  const refusal = await open().closed;
+  expect(refusal).toMatchObject({
+    code: "service_failed",
+    message: expect.stringMatching(/unruly\.ts .*it could not be started \(spawn E2BIG\)/),
+  });
+  expect(ends).toMatchObject([{ cause: "start_failed", number: 0 }]);
+});
+
+test("a thread starts in a server with flags of V8, which Node refuses to be told again", async () => {
+  process.execArgv.push("--max-old-space-size=4000");
+  onTestFinished(() => void process.execArgv.pop());
+  const { open } = await startUnruly("thread");
+  expect(await open().remote.echo(1)).toBe(1);
 });
