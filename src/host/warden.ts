@@ -100,7 +100,7 @@ export class Warden {
     const startedMs = performance.now();
     let child: ChildProcess;
     try {
-      // Detached: a Ctrl-C at the terminal, meant for the server, does not end it. It holds nothing of the server's open.
+      // Detached: a Ctrl-C at the terminal, meant for the server, does not end it. It holds nothing of the server's.
       const options = { detached: true, cwd: "/", env: {}, stdio: ["pipe", "ignore", "ignore"] } satisfies SpawnOptions;
       child = spawn("/bin/sh", ["-c", WARDEN_SCRIPT, NAME], options);
     } catch (error) {

@@ -18,6 +18,8 @@ export type {
 export type { ConnectionAddress } from "../access/connection-address.js";
 export { DuowireError, type ErrorCode } from "../base/errors.js";
 export { type CarriedOptions, childProcess, workerThread } from "../host/carried.js";
+export type { CarrierLimits } from "../host/carrier-limits.js";
+export type { SupervisionOptions } from "../host/carrier-settings.js";
 export {
   type AdminDoor,
   type AdminDoorOptions,
