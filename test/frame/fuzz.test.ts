@@ -64,7 +64,7 @@ function fuzz(seed: number): void {
   const { frames, error } = read(octets);
   const tookMs = performance.now() - startedAt;
   if (error !== undefined && !(error instanceof MalformedOctets)) throw error;
-  worst.note(tookMs);
+  worst.note(tookMs, seed);
   if (tookMs > SLOW_MS) throw new Error(`took ${tookMs} ms`);
   if (Reflect.ownKeys(Object.prototype).length !== prototypeKeys) throw new Error("Object.prototype was changed");
   const again = read(joinOctets([new Uint8Array(0), ...frames.map(encodeFrame)]));

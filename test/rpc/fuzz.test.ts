@@ -63,7 +63,7 @@ interface Outcome {
   readonly isEnded: boolean;
 }
 
-async function fuzz(seed: number, worst: (ms: number) => void): Promise<Outcome> {
+async function fuzz(seed: number, note: (ms: number, seed: number) => void): Promise<Outcome> {
   const random = randomOf(seed);
   const clock = new VirtualClock();
   const side = new Side(clock, root);
@@ -83,7 +83,7 @@ async function fuzz(seed: number, worst: (ms: number) => void): Promise<Outcome>
       if (!(error instanceof MalformedOctets || error instanceof DuowireError)) throw error;
       reason = error instanceof DuowireError ? error : protocolError(error.message);
     }
-    worst(performance.now() - before);
+    note(performance.now() - before, seed);
     for (let turns = 0; turns < 3; turns++) await turn();
     side.peer.urgent(16_384);
     while (side.sink.messages.length > 0) answers += side.sink.hand().length > 0 ? 1 : 0;
@@ -95,6 +95,17 @@ async function fuzz(seed: number, worst: (ms: number) => void): Promise<Outcome>
   const { openCount, waitingCount, runningCount } = side.peer.figures;
   if (openCount + waitingCount + runningCount > 0) throw new Error("calls outlive their session");
   return { answers, isEnded: reason !== undefined };
+}
+
+/** How long a seed takes by itself: the machine, which did other things as well, is no finding. */
+async function again(seed: number): Promise<number> {
+  let quickest = Number.POSITIVE_INFINITY;
+  for (let tries = 0; tries < 3 && quickest >= SLOW_MS; tries++) {
+    const worst = worstOf("a seed");
+    await fuzz(seed, worst.note);
+    quickest = Math.min(quickest, worst.longest.at(-1)?.ms ?? 0);
+  }
+  return quickest;
 }
 
 test("RpcPeer survives every seed", { timeout: 60_000 + fuzzSeeds }, async () => {
@@ -111,5 +122,5 @@ test("RpcPeer survives every seed", { timeout: 60_000 + fuzzSeeds }, async () =>
   expect(seen.answers).toBeGreaterThan(count);
   expect(seen.ended).toBeGreaterThan(count / 20);
   expect(seen.alive).toBeGreaterThan(count / 20);
-  expect(worst.quickest).toBeLessThan(SLOW_MS);
+  for (const { seed } of worst.longest) expect(await again(seed), `seed ${seed}`).toBeLessThan(SLOW_MS);
 });

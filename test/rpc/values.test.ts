@@ -365,7 +365,7 @@ function fuzz(seed: number): void {
   const first = received(octets);
   if (!first) return;
   const { value, offset, tookMs } = first;
-  worst.note(tookMs);
+  worst.note(tookMs, seed);
   // A slow one gets a second try: a busy machine is no finding.
   if (tookMs > 250 && Number(received(octets)?.tookMs) > 250) throw new Error(`took ${tookMs} ms`);
   if (offset !== endOf(octets)) throw new Error(`the reader stands at ${offset}, not at ${endOf(octets)}`);

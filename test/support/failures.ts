@@ -48,23 +48,24 @@ function seedFailed(place: string, seed: number, cause: unknown): Error {
   return new Error(`FUZZ_SEED=${seed} npx vitest run ${place}`, { cause });
 }
 
-/** Notes how long each of many took, and tells it where FUZZ_SEEDS asks for a long run. */
+/** Notes how long each of many seeds took, and tells the longest where FUZZ_SEEDS asks for a long run. */
 export function worstOf(what: string) {
-  // The longest few: a busy machine stretches one or another.
-  const longest: number[] = [0, 0, 0];
+  // A few: a busy machine stretches one or another.
+  const longest: { ms: number; seed: number }[] = [];
   return {
-    note: (ms: number) => {
-      if (ms <= (longest[0] as number)) return;
-      longest[0] = ms;
-      longest.sort((a, b) => a - b);
+    note: (ms: number, seed: number) => {
+      if (longest.length === LONGEST && ms <= (longest[0]?.ms as number)) return;
+      longest.push({ ms, seed });
+      longest.sort((one, other) => one.ms - other.ms);
+      if (longest.length > LONGEST) longest.shift();
     },
-    /** The least of the longest three. */
-    get quickest() {
-      return longest[0] as number;
-    },
+    longest: longest as readonly { readonly ms: number; readonly seed: number }[],
     tell: (count: number) => {
       if (process.env.FUZZ_SEEDS === undefined) return;
-      console.info(`${count} seeds; the longest three of ${what}: ${longest.map((ms) => ms.toFixed(1)).join(", ")} ms`);
+      const all = longest.map(({ ms, seed }) => `${ms.toFixed(1)} ms (seed ${seed})`);
+      console.info(`${count} seeds; the longest of ${what}: ${all.join(", ")}`);
     },
   };
 }
+
+const LONGEST = 3;
