@@ -135,7 +135,8 @@ export class ServiceProcess implements CommunicationProcess {
     try {
       return await service.fetch(request);
     } catch (error) {
-      this.grounds.observer.serviceError(this.access, "fetch", error);
+      // A body that breaks off where the client left is nobody's error.
+      if (!request.signal.aborted) this.grounds.observer.serviceError(this.access, "fetch", error);
       return new Response("the service failed\n", { status: 500 });
     }
   }

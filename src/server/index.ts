@@ -27,6 +27,7 @@ export {
   type AdminSession,
   openAdminDoor,
 } from "./admin-door.js";
+export { type AnswerWithFile, type FilesOptions, files } from "./files.js";
 export type { Group, GroupEvents } from "./group.js";
 export type { CloseOptions, FailedCall, Server, ServerEvents } from "./server.js";
 export type { ServerSession, SessionList } from "./session-list.js";
