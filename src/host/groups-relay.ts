@@ -11,7 +11,6 @@ import type {
 import { release } from "../rpc/stub.js";
 import { describeError, restoreError } from "./carried-error.js";
 import type { CarriedError } from "./carrier-messages.js";
-import { relayed } from "./client-relay.js";
 import { relayRoot } from "./flow-talk.js";
 
 /** An outcome on its way: an error is described. */
@@ -69,7 +68,7 @@ export function farGroups(remote: () => unknown): ProcessGroups {
 function describeOutcome(outcome: GroupOutcome<unknown>): CarriedOutcome {
   const { id } = outcome;
   return outcome.status === "fulfilled"
-    ? { id, status: "fulfilled", value: relayed(outcome.value) }
+    ? { id, status: "fulfilled", value: outcome.value }
     : { id, status: "rejected", error: describeError(outcome.reason) };
 }
 
