@@ -21,14 +21,8 @@ async function start(host: string) {
   return { server, proxy, origin: `http://${host}:${proxy.port}` };
 }
 
-/** Of these tabs, those whose session made no more than a request or two in three seconds: their answers wait. */
-async function waitingOf(tabs: readonly Tab[], asked: readonly string[]): Promise<Tab[]> {
-  const before = asked.length;
-  await tabs[0]?.page.waitForTimeout(3_000);
-  const since = asked.slice(before);
-  const ids = await Promise.all(tabs.map(async (tab) => (await tab.do("report")).id));
-  return tabs.filter((_, index) => since.filter((path) => path === `/${ids[index]}`).length <= 2);
-}
+/** An answer that has not ended for so long waits. */
+const WAITS_MS = 1_500;
 
 async function expectTabsShare(context: TestContext, host: string): Promise<void> {
   const { server, proxy, origin } = await start(host);
@@ -44,11 +38,14 @@ async function expectTabsShare(context: TestContext, host: string): Promise<void
       expect(list).toEqual(numbers);
   }
   for (const tab of tabs) expect(await tab.do("report")).toMatchObject({ link: "http-exchange", state: "open" });
-  const waiting = await waitingOf(tabs, proxy.asked);
-  expect(waiting).toHaveLength(PLACES);
-  for (const tab of waiting) await tab.do("close");
-  const others = tabs.filter((tab) => !waiting.includes(tab));
-  await expect.poll(async () => (await waitingOf(others, proxy.asked)).length, { timeout: 12_000 }).toBe(PLACES);
+  const waiting = () => proxy.waiting(WAITS_MS);
+  await expect.poll(() => waiting().length, { timeout: 10_000 }).toBe(PLACES);
+  const ids = await Promise.all(tabs.map(async (tab) => `/${(await tab.do("report")).id}`));
+  const had = waiting();
+  for (const [n, tab] of tabs.entries()) if (had.includes(ids[n] as string)) await tab.do("close");
+  const others = tabs.filter((_, n) => !had.includes(ids[n] as string));
+  expect(others).toHaveLength(TABS - PLACES);
+  await expect.poll(() => waiting().filter((path) => !had.includes(path)).length, { timeout: 10_000 }).toBe(PLACES);
   for (const tab of others) expect(await tab.do("take", 31)).toBe(31);
 }
 

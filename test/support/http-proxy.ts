@@ -1,5 +1,5 @@
 /** A reverse proxy that treats a server's answers and upgrades as some proxies do. */
-import { createServer, request, type Server } from "node:http";
+import { createServer, request, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 
 /** What the proxy does. */
@@ -13,19 +13,20 @@ export interface ProxyHabits {
 /** A running proxy. */
 export interface HttpProxy extends AsyncDisposable {
   readonly port: number;
-  /** The paths that were asked for, in order. */
-  readonly asked: string[];
+  /** The paths of the requests whose answer has not ended for `ms` now. */
+  waiting(ms: number): string[];
   /** Breaks every connection. */
   cut(): void;
 }
 
 /** Starts a proxy in front of `port`; both are at `host`. */
 export async function startHttpProxy(port: number, habits: ProxyHabits, host = "127.0.0.1"): Promise<HttpProxy> {
-  const asked: string[] = [];
+  const open = new Map<ServerResponse, { readonly path: string; readonly since: number }>();
   const sockets = new Set<Socket>();
   const server: Server = createServer((incoming, outgoing) => {
     const { method, url, headers } = incoming;
-    asked.push(url ?? "");
+    open.set(outgoing, { path: url ?? "", since: performance.now() });
+    outgoing.on("close", () => open.delete(outgoing));
     const onward = request({ host, port, method, path: url, headers }, (answer) => {
       const parts: Buffer[] = [];
       const head = () => outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers });
@@ -56,7 +57,10 @@ export async function startHttpProxy(port: number, habits: ProxyHabits, host = "
   };
   return {
     port: (server.address() as AddressInfo).port,
-    asked,
+    waiting: (ms) => {
+      const before = performance.now() - ms;
+      return [...open.values()].filter(({ since }) => since <= before).map(({ path }) => path);
+    },
     cut,
     async [Symbol.asyncDispose]() {
       const closed = new Promise((done) => server.close(done));
