@@ -320,6 +320,33 @@ test("10,000 functions lent and released leave nothing behind", async () => {
   expect(pair.b.peer.figures).toMatchObject(nothing);
 });
 
+test("10,000 functions and objects that went both ways and were released leave the heap as it was", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const give = { one: () => new Counter() };
+  const pair = new Pair<unknown, typeof give & KeeperView>(undefined, Object.assign(give, { keep() {} }));
+  const round = async (count: number) => {
+    for (let n = 0; n < count; n += 500) {
+      const stubs = Array.from({ length: 500 }, () => pair.remoteB.one());
+      for (let i = 0; i < 500; i++) pair.remoteB.keep(() => i);
+      for (const stub of await pair.answer(Promise.all(stubs))) release(stub);
+      await pair.settle();
+    }
+    for (let n = 0; n < 20 && pair.a.peer.figures.lentCount > 0; n++) {
+      collect();
+      await turn();
+      await pair.settle();
+    }
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = await round(2_000);
+  const after = await round(10_000);
+  expect(pair.a.peer.figures).toMatchObject({ lentCount: 0, heldCount: 0 });
+  expect(pair.b.peer.figures).toMatchObject({ lentCount: 0, heldCount: 0 });
+  expect(after - before).toBeLessThan(1_000_000);
+});
+
 test("urgent keeps to its room and goes on the next time", async () => {
   const { pair } = setUp();
   for (let i = 0; i < 100; i++) pair.remoteB.keep(() => i);

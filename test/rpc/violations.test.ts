@@ -165,6 +165,46 @@ test("a function has no methods, an object is no function, and paths lead nowher
   }
 });
 
+test("names that no method has, and what no method is, have one and the same answer", async () => {
+  class Odd extends Target {
+    field = () => 1;
+    get getter(): () => number {
+      throw new Error("a getter is not asked");
+    }
+    #hard(): number {
+      return 1;
+    }
+    soft(): number {
+      return this.#hard();
+    }
+    _hidden(): number {
+      return 1;
+    }
+    static own(): number {
+      return 1;
+    }
+  }
+  const pair = new Pair(undefined, new Odd());
+  const inherited = Object.getOwnPropertyNames(Object.prototype);
+  const names = ["field", "getter", "#hard", "hard", "_hidden", "own", "prototype", "then", "soft.call", "soft ", ""];
+  const answers = new Set<string>();
+  let number = 0;
+  for (const name of [...inherited, ...names, "x".repeat(1_000_000)]) {
+    const octetsOfName = Buffer.from(name);
+    const head = Buffer.alloc(5);
+    head[0] = 0xdb;
+    head.writeUInt32BE(octetsOfName.length, 1);
+    pair.b.peer.receive(
+      Buffer.concat([octets(`95 01 ${(++number).toString(16).padStart(2, "0")} 00`), head, octetsOfName, octets("90")]),
+      0,
+    );
+    answers.add(hex(pair.b.sink.hand()).slice(6));
+  }
+  expect(answers.size).toBe(1);
+  expect([...answers][0]).toContain(Buffer.from("method_unknown").toString("hex"));
+  expect(pair.b.told.serviceErrors).toEqual([]);
+});
+
 test("references above what was announced are a violation, but for the first 64", () => {
   for (const [referencesMax, allowed] of [
     [10, 64],
