@@ -4,16 +4,16 @@ import type { Taken } from "./references.js";
 import type { StreamLoan, StreamOwner } from "./stream-owner.js";
 
 /**
- * How many octets of one stream may be on their way or wait to be read. Nobody holds more of a stream than this and
- * one item, however slow its reader is.
+ * How many octets of one stream may be on their way or wait to be read, at first. Nobody holds more of a stream than
+ * its window and one item, however slow its reader is.
  */
 export const STREAM_WINDOW_BYTES = 262_144;
+/** What the window grows to while its reader takes more than comes: it is the way that is long, then. */
+export const STREAM_WINDOW_BYTES_MAX = 1_048_576;
 /** What may be sent before the first credit, where the sender begins: to writable streams and through channels. */
 export const STREAM_EARLY_BYTES = 65_536;
 /** What an item uses of the credit at least, however few octets it has: it takes memory. */
 export const ITEM_BYTES_MIN = 64;
-/** Credit is given back in pieces of at least this much. */
-const CREDIT_BYTES_MIN = STREAM_WINDOW_BYTES / 2;
 
 interface Item {
   readonly value: unknown;
@@ -47,6 +47,7 @@ export class IncomingStream implements StreamLoan {
   private nextItem = 0;
   private waiting: Waiter[] = [];
   private isStarted: boolean;
+  private windowBytes = STREAM_WINDOW_BYTES;
 
   /** With `credit`, the far side begins before it is asked. */
   constructor(
@@ -157,7 +158,13 @@ export class IncomingStream implements StreamLoan {
 
   private used(bytes: number): void {
     this.owed += bytes;
-    if (this.owed >= CREDIT_BYTES_MIN && !this.hasEnded && !this.isStopped) this.owner.grant(this);
+    // It is given back in pieces of half a window: fewer messages, and the rest is on its way meanwhile.
+    if (this.owed < this.windowBytes / 2 || this.hasEnded || this.isStopped) return;
+    if (this.credit > 0 && this.items.length === 0 && this.windowBytes < STREAM_WINDOW_BYTES_MAX) {
+      this.owed += this.windowBytes;
+      this.windowBytes *= 2;
+    }
+    this.owner.grant(this);
   }
 
   private settle(waiter: Waiter): void {

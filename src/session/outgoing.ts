@@ -27,6 +27,10 @@ interface LongMessage {
 const FRAGMENT_BYTES_MIN = 16_384;
 /** Octets of used-up messages that a queue which never runs empty keeps before it moves the rest to the front. */
 const COMPACT_BYTES = 262_144;
+/** What the buffer of short messages may grow to and be kept while they come; it is given back when none come. */
+const RUN_BYTES_KEPT = 524_288;
+/** Less is always kept. */
+const RUN_BYTES_SMALL = 65_536;
 
 /** The queue of one direction. What it holds has not been handed to any link: it is `not_sent` (D14). */
 export class Outgoing {
@@ -38,6 +42,8 @@ export class Outgoing {
   private nextEnd = 0;
   private used = 0;
   private begunAt = -1;
+  /** Nothing was queued since {@link next} last found nothing. */
+  private wasEmpty = true;
   private readonly waiting: LongMessage[] = [];
   private readonly cutting: LongMessage[] = [];
   private cuttingBytes = 0;
@@ -90,6 +96,7 @@ export class Outgoing {
       throw refusal;
     }
     this.begunAt = -1;
+    this.wasEmpty = false;
     this.queuedBytes += size;
     if (size <= BATCH_BYTES_MAX) {
       this.ends.push(this.run.length);
@@ -120,8 +127,11 @@ export class Outgoing {
     this.admitLong();
     const longFirst = this.longIsNext;
     this.longIsNext = !longFirst;
-    if (longFirst) return this.nextFragment(bytesMax) ?? this.nextRun(bytesMax);
-    return this.nextRun(bytesMax) ?? this.nextFragment(bytesMax);
+    const content = longFirst
+      ? (this.nextFragment(bytesMax) ?? this.nextRun(bytesMax))
+      : (this.nextRun(bytesMax) ?? this.nextFragment(bytesMax));
+    if (content === undefined && this.isEmpty) this.giveBack();
+    return content;
   }
 
   /** Forgets everything: the session has ended. */
@@ -167,7 +177,8 @@ export class Outgoing {
   /** Gives the buffer back when it is used up. Never moves octets that the last view still shows. */
   private tidyRun(): void {
     if (this.used === this.run.length) {
-      this.run.clear();
+      if (this.run.buffer.length > RUN_BYTES_KEPT) this.run.clear();
+      else this.run.length = 0;
       this.used = this.nextEnd = 0;
       this.ends = [];
     } else if (this.used > COMPACT_BYTES) {
@@ -178,6 +189,12 @@ export class Outgoing {
       this.run = rest;
       this.used = this.nextEnd = 0;
     }
+  }
+
+  /** A whole turn without a message: the buffer is not needed, and a session may stay idle for long. */
+  private giveBack(): void {
+    if (this.wasEmpty && this.run.buffer.length > RUN_BYTES_SMALL) this.run = new OctetWriter(1_024);
+    this.wasEmpty = true;
   }
 
   /** Begins the next long messages, as many as the far side puts together at a time. */
