@@ -5,6 +5,7 @@
 export type { CallOutcome, DuowireErrorOptions, ErrorCode, ErrorSide, NextStep } from "./base/errors.js";
 export { DuowireError } from "./base/errors.js";
 export type { Metadata } from "./rpc/call-options.js";
+export type { Channel, ChannelEvents } from "./rpc/channel.js";
 export { type ErrorClass, registerError } from "./rpc/error-classes.js";
 export type {
   GroupCall,

@@ -11,12 +11,12 @@ from messagepack import CannotBeSent, Encoder, Refused
 from octets import SAFE_MAX, Malformed, Reader
 from pipelining import Results
 from references import Lent, References, Stub
-from streams import BREAK, CREDIT, END, ITEM, STOP, Streams
+from streams import BREAK, CREDIT, END, ITEM, OPEN, STOP, Streams
 from values import ErrorValue, ValueDecoder, ValueEncoder
 
 CALL, RESULT, FAILURE, CANCEL, RELEASE, REVOKE = 1, 2, 3, 4, 5, 6
 ELEMENTS = {CALL: (5, 6), RESULT: (3,), FAILURE: (3,), CANCEL: (2,), RELEASE: (3,), REVOKE: (2,)}
-ELEMENTS.update({CREDIT: (3,), ITEM: (3,), END: (2,), BREAK: (3,), STOP: (2, 3)})
+ELEMENTS.update({CREDIT: (3,), ITEM: (3,), END: (2,), BREAK: (3,), STOP: (2, 3), OPEN: (3,)})
 EARLY_MAX = 64
 MESSAGE_BYTES_LEAST = 66_560
 
@@ -105,6 +105,8 @@ class Peer:
                 self.references.receive_release(_number(reader), _number(reader))
             elif kind == REVOKE:
                 self.references.receive_revoke(_number(reader))
+            elif kind == OPEN:
+                self.streams.receive_open(_number(reader), _text(reader))
             else:
                 self._receive_of_stream(reader, kind, head)
             self._start_calls(peer_clock_ms)

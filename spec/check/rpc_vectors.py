@@ -204,12 +204,13 @@ def _read_of_stream(one: dict, octets: bytes, limits: dict) -> None:
     streams.receive_credit = lambda number, octets: heard.extend([number, octets])  # type: ignore[method-assign]
     streams.receive_item = lambda number, read, _: heard.extend([number, read()])  # type: ignore[method-assign]
     streams.receive_end = lambda number, error: heard.extend([number, error])  # type: ignore[method-assign]
+    streams.receive_open = lambda number, name: heard.extend([number, name])  # type: ignore[method-assign]
     streams.receive_stop = lambda number: heard.append(number)  # type: ignore[method-assign]
     peer.receive(octets, 0)
     same(heard[0], one["stream"])
     if one["type"] == 7:
         same(heard[1], one["credit"])
-    if one["type"] == 8:
+    if one["type"] in (8, 12):
         same(heard[1], one["value"])
     if one["type"] == 10:
         same((heard[1].name, heard[1].message), (one["errorName"], one["errorMessage"]))
@@ -232,5 +233,5 @@ _MESSAGES: dict = {
     4: (_read_cancel, _write_cancel),
     5: (_read_release, _write_release),
     6: (_read_revoke, _write_revoke),
-    **{kind: (_read_of_stream, _write_of_stream) for kind in (7, 8, 9, 10, 11)},
+    **{kind: (_read_of_stream, _write_of_stream) for kind in (7, 8, 9, 10, 11, 12)},
 }

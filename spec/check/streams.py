@@ -7,12 +7,14 @@ from messagepack import CannotBeSent, Refused
 from octets import Malformed
 from values import STREAM, ErrorValue, Reference
 
-CREDIT, ITEM, END, BREAK, STOP = 7, 8, 9, 10, 11
+CREDIT, ITEM, END, BREAK, STOP, OPEN = 7, 8, 9, 10, 11, 12
 ITERABLE, WRITABLE = 2, 3
 EARLY_BYTES = 65_536
 WINDOW_BYTES = 262_144
 ITEM_BYTES_MIN = 64
 EARLY_MAX = 64
+NAME_UNITS_MAX = 256
+CHANNELS_WAITING_MAX = 64
 
 
 class Source:
@@ -69,6 +71,8 @@ class Streams:
         self._incoming: dict[int, Incoming] = {}
         self._outgoing: dict[int, Outgoing] = {}
         self._stops: list[int] = []
+        # By name, what the far side has opened: this small client opens none.
+        self._opened: dict[str, list[Incoming]] = {}
 
     def lend(self, value: Union[Source, Sink]) -> Reference:
         """The reference by which a stream of this side crosses."""
@@ -94,6 +98,16 @@ class Streams:
         self._incoming[one.number] = Incoming(one.number, 0)
         return self._incoming[one.number]
 
+    def receive_open(self, number: int, name: str) -> None:
+        """The far side opens its direction of a channel."""
+        if not 1 <= len(name.encode("utf-16-le")) // 2 <= NAME_UNITS_MAX:
+            raise Malformed("a channel's name is empty or too long")
+        stream = self.take(Reference(STREAM, number, ITERABLE))
+        if sum(map(len, self._opened.values())) == CHANNELS_WAITING_MAX:
+            raise Malformed("too many channels that nobody has opened here")
+        stream.credit, stream.owed = EARLY_BYTES, WINDOW_BYTES - EARLY_BYTES  # type: ignore[union-attr]
+        self._opened.setdefault(name, []).append(stream)  # type: ignore[arg-type]
+
     def fill(self, stream: Outgoing, items: Iterator) -> None:
         """Fills a writable stream of the far side."""
         stream.items = items
@@ -104,7 +118,9 @@ class Streams:
         stops, self._stops = self._stops, []
         for number in stops:
             self._incoming.pop(number)
-        due = [one for one in self._incoming.values() if one.owed >= WINDOW_BYTES // 2 and not one.has_ended]
+        opened = [one for of_name in self._opened.values() for one in of_name]
+        read = [one for one in self._incoming.values() if one not in opened]
+        due = [one for one in read if one.owed >= WINDOW_BYTES // 2 and not one.has_ended]
         credits = [(CREDIT, one.number, one.owed) for one in due]
         for one in due:
             one.credit, one.owed = one.credit + one.owed, 0

@@ -6,6 +6,7 @@ import { ClientSession, type ConnectOptions, platformParts } from "./session.js"
 
 export type { ConnectionAddress } from "../access/connection-address.js";
 export { DuowireError, type ErrorCode } from "../base/errors.js";
+export type { Channel, ChannelEvents } from "../rpc/channel.js";
 export { RemoteError } from "../rpc/remote-error.js";
 export type { LinkChoice } from "./network.js";
 export type { ClientSession, ClientState, ConnectOptions, LinkInfo, SessionEvents } from "./session.js";

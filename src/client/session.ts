@@ -6,6 +6,7 @@ import { DuowireError, isErrorCode } from "../base/errors.js";
 import { typedEventTarget } from "../base/events.js";
 import { type AnnouncedLimits, defaultLimits } from "../frame/limits.js";
 import type { Link, LinkKind } from "../frame/link.js";
+import type { Channel } from "../rpc/channel.js";
 import type { Interceptor } from "../rpc/interceptors.js";
 import { RpcPeer } from "../rpc/peer.js";
 import type { CallOptions } from "../rpc/stub.js";
@@ -180,6 +181,16 @@ export class ClientSession<Service extends object> extends typedEventTarget<Sess
   /** The service again, for calls with these options: `session.with({ timeoutMs: 500 }).remote.place(order)` (D19). */
   with(options: CallOptions): { readonly remote: Remote<Service> } {
     return { remote: this.#peer.remoteWith(options) as Remote<Service> };
+  }
+
+  /**
+   * Opens a channel of messages beside the calls: once and in order, with back-pressure, in the shape of a MessagePort,
+   * for libraries that bring a protocol of their own. The service opens the same name by `this.session.channel(name)`,
+   * before or after; the first that this side opens by a name meets the first over there, the second the second. Throws
+   * `invalid_argument` (a name has 1 to 256 characters), `reference_quota` (64 at most wait for the other side).
+   */
+  channel(name: string): Channel {
+    return this.#peer.channel(name);
   }
 
   /**

@@ -262,6 +262,7 @@ export class ServiceProcess implements CommunicationProcess {
         );
       },
       group: <Client>(name: string) => serviceGroup(grounds.groups, access.id, name) as ServiceGroup<Client>,
+      channel: (name) => this.peer.channel(name),
       close: async (message) => {
         reception.end(new DuowireError("closed", message, { side: "local" }));
         await ended;

@@ -33,6 +33,8 @@ const done: IteratorResult<unknown, undefined> = { done: true, value: undefined 
 
 /** The reading end of one stream. */
 export class IncomingStream implements StreamLoan {
+  /** It is one direction of a channel. */
+  isChannel = false;
   mark: number | undefined;
   /** What holds the WritableStream of this side that is lent. */
   writer: { releaseLock(): void } | undefined;

@@ -43,6 +43,9 @@ export const MESSAGE_BYTES_LEAST = 66_560;
 /** The most octets of a CANCEL, RELEASE, CREDIT or plain STOP. */
 export const URGENT_BYTES_MAX = 20;
 
+/** The most octets of an ITEM before its value. */
+export const ITEM_HEAD_BYTES = 11;
+
 /** Where messages go: the session's queue. */
 export interface MessageSink {
   /** Where to write the next message; {@link commit} or {@link rollback} follows before anything else. */

@@ -89,7 +89,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     this.limits = limits;
     this.window = limits.callsInFlightMax;
     this.references.exportsMax = limits.referencesMax;
-    this.references.knowsLimits = true;
+    this.references.messageBytesMax = limits.messageBytesMax;
     this.sendWaiting();
   }
 

@@ -37,6 +37,8 @@ type Next =
 
 /** The sending end of one stream. */
 export class OutgoingStream implements StreamLoan {
+  /** It is one direction of a channel. */
+  isChannel = false;
   /** The mark of the message that lends it; undefined until that is given to the session. */
   mark: number | undefined;
   /** The method whose result or argument it is. */

@@ -6,6 +6,8 @@ import type { Clock } from "../base/clock.js";
 import { type DuowireError, protocolError } from "../base/errors.js";
 import { malformed } from "../base/messagepack.js";
 import { OctetReader, OctetWriter } from "../base/octets.js";
+import type { Channel } from "./channel.js";
+import { Channels } from "./channels.js";
 import type { EncodedCall } from "./group.js";
 import { IncomingCalls } from "./incoming-calls.js";
 import type { CallSession, Interceptor } from "./interceptors.js";
@@ -20,6 +22,7 @@ import {
   FAILURE,
   ITEM,
   type MessageSink,
+  OPEN,
   type PeerContext,
   type PeerEvents,
   RELEASE,
@@ -72,6 +75,7 @@ export class RpcPeer {
   private readonly outgoing: OutgoingCalls;
   private readonly incoming: IncomingCalls;
   private root: object | undefined;
+  private channels: Channels | undefined;
 
   constructor({ root, awaitsRoot = false, events = {}, stacks = false, ...options }: RpcPeerOptions) {
     const { sink, wake, clock, limits, session, readFailure } = options;
@@ -104,6 +108,11 @@ export class RpcPeer {
     this.incoming.serve(root);
   }
 
+  /** Opens this side's end of a channel; see {@link Channels.open}. */
+  channel(name: string): Channel {
+    return this.useChannels().open(name);
+  }
+
   /** Whether the far side owes an answer, or a stream that was flowing. */
   get isBusy(): boolean {
     return this.outgoing.openCount > 0 || this.streams?.hasFlowed(FLOW_MS) === true;
@@ -118,7 +127,7 @@ export class RpcPeer {
   get figures() {
     const { openCount, waitingCount, lateAnswers, references } = this.outgoing;
     const { lentCount, heldCount } = references;
-    const streams = this.streams?.figures ?? { sendingCount: 0, receivingCount: 0 };
+    const streams = this.streams?.figures ?? { sendingCount: 0, receivingCount: 0, channelCount: 0 };
     return {
       openCount,
       waitingCount,
@@ -199,6 +208,7 @@ export class RpcPeer {
       case REVOKE:
         return this.outgoing.references.receiveRevoke(readNumber(reader));
     }
+    if (head === OPEN) return this.useChannels().receiveOpen(reader);
     // A side that has lent no stream and taken none: nobody may speak of one.
     if (!this.streams) throw protocolError(`unknown message ${head.toString(16)}`);
     this.receiveOfStream(this.streams, head, reader);
@@ -219,6 +229,12 @@ export class RpcPeer {
         return streams.receiveStop(reader, head === STOP_WITH_REASON);
     }
     throw protocolError(`unknown message ${head.toString(16)}`);
+  }
+
+  private useChannels(): Channels {
+    const { references } = this.outgoing;
+    this.channels ??= new Channels(this.context, references, references.useStreams());
+    return this.channels;
   }
 
   private get streams(): Streams | undefined {

@@ -60,8 +60,8 @@ const collected =
 export class References implements ReferenceOwner {
   /** How many the far side takes. */
   exportsMax = EARLY_MAX;
-  /** Whether the far side has said how much it takes. */
-  knowsLimits = false;
+  /** The octets of a message that the far side takes; undefined until it has said so. */
+  messageBytesMax: number | undefined;
   /** Undefined until there was a stream. */
   streams: Streams | undefined;
   private exports: Map<number, Export> | undefined;
@@ -189,9 +189,14 @@ export class References implements ReferenceOwner {
       this.lent.length = 0;
     }
     if (this.named.length === 0) return;
-    for (const one of this.named.splice(0)) {
-      one.marks = one.marks.filter((mark) => !this.context.sink.isHanded(mark));
-      one.marks.push(mark);
+    for (const one of this.named.splice(0)) this.addMark(one, mark);
+  }
+
+  /** What {@link pins} returned is named by the message with this mark, or by none. */
+  unpin(pins: readonly Import[] | undefined, mark?: number): void {
+    for (const one of pins ?? []) {
+      one.pins--;
+      if (mark !== undefined) this.addMark(one, mark);
     }
   }
 
@@ -267,6 +272,11 @@ export class References implements ReferenceOwner {
     lenders.delete(this);
   }
 
+  private addMark(one: Import, mark: number): void {
+    one.marks = one.marks.filter((mark) => !this.context.sink.isHanded(mark));
+    one.marks.push(mark);
+  }
+
   private take(number: number, kind: number): Import {
     this.imports ??= new Map();
     let one = this.imports.get(number);
@@ -307,16 +317,27 @@ export class References implements ReferenceOwner {
     return { type: REF_LENT, number: one.number, kind };
   }
 
-  private lendStream(value: object): Reference | undefined {
+  /** Throws `message_too_large` if a message of so many octets is known not to be taken. */
+  checkSize(bytes: number): void {
+    const { messageBytesMax = Number.POSITIVE_INFINITY } = this;
+    if (bytes > messageBytesMax)
+      throw localError("message_too_large", `${bytes} octets; the far side takes ${messageBytesMax} (messageBytesMax)`);
+  }
+
+  /** The streams, made when they are needed. */
+  useStreams(): Streams {
     this.streams ??= new Streams(this.context, this);
-    const lent = this.streams.lend(value);
+    return this.streams;
+  }
+
+  private lendStream(value: object): Reference | undefined {
+    const lent = this.useStreams().lend(value);
     if (lent) this.lent.push(lent.loan);
     return lent?.reference;
   }
 
   private takeStream(number: number, kind: number): object {
-    this.streams ??= new Streams(this.context, this);
-    const { stream, value } = this.streams.take(number, kind);
+    const { stream, value } = this.useStreams().take(number, kind);
     this.fresh.push(stream);
     return value;
   }

@@ -1,4 +1,5 @@
 import type { DuowireError } from "../base/errors.js";
+import type { Channel } from "./channel.js";
 import type { ServiceGroup } from "./group.js";
 import type { exposed, Remote } from "./types.js";
 
@@ -31,6 +32,13 @@ export interface ServiceSession {
    * `Client` is what the members' clients expose. A name is a text of 1 to 256 characters.
    */
   group<Client>(name: string): ServiceGroup<Client>;
+  /**
+   * Opens a channel of messages beside the calls: once and in order, with back-pressure, in the shape of a MessagePort,
+   * for libraries that bring a protocol of their own. The client opens the same name by `session.channel(name)`, before
+   * or after; the first that this side opens by a name meets the first over there, the second the second. Throws
+   * `invalid_argument` (a name has 1 to 256 characters), `reference_quota` (64 at most wait for the other side).
+   */
+  channel(name: string): Channel;
   /** Ends the session; the client is told `closed` with this message. Resolves when that is over; never rejects. */
   close(message?: string): Promise<void>;
 }

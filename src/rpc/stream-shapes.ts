@@ -46,8 +46,15 @@ function isOctetStream(stream: ReadableStream): boolean {
   }
 }
 
+/** What fills a stream from `value`, which is one of this kind. */
+export function sourceOf(kind: StreamKind, value: object, item: (value: unknown) => SourceItem): ItemSource {
+  return kind === ITERABLE
+    ? new IterableSource(value as AnyIterable, item)
+    : new ReadableSource(value as ReadableStream<unknown>, item);
+}
+
 /** Reads a ReadableStream of this side. */
-export class ReadableSource implements ItemSource {
+class ReadableSource implements ItemSource {
   private readonly reader: ReadableStreamDefaultReader<unknown>;
 
   constructor(
@@ -72,7 +79,7 @@ export class ReadableSource implements ItemSource {
 }
 
 /** Iterates an async iterable or a generator of this side. Nothing of it runs before the first item is asked for. */
-export class IterableSource implements ItemSource {
+class IterableSource implements ItemSource {
   private iterator: AsyncIterator<unknown> | Iterator<unknown> | undefined;
 
   constructor(

@@ -5,6 +5,13 @@ import type { IncomingStream } from "./incoming-stream.js";
 import { localError } from "./messages.js";
 import type { OutgoingStream } from "./outgoing-stream.js";
 
+/** How many streams are not over, by who fills them, and channels that are open at either side. */
+export interface StreamFigures {
+  readonly sendingCount: number;
+  readonly receivingCount: number;
+  readonly channelCount: number;
+}
+
 /** The streams of one peer: a number is positive if its lender fills it. */
 export class StreamTable {
   readonly incoming = new Map<number, IncomingStream>();
@@ -15,6 +22,13 @@ export class StreamTable {
   /** How many this side has lent, and the far side: until they are over. */
   private lentCount = 0;
   private heldCount = 0;
+
+  get figures(): StreamFigures {
+    const sending = [...this.outgoing.values()].filter(({ isChannel }) => !isChannel).length;
+    const receiving = [...this.incoming.values()].filter(({ isChannel }) => !isChannel).length;
+    const ends = [this.outgoing.size - sending, this.incoming.size - receiving];
+    return { sendingCount: sending, receivingCount: receiving, channelCount: Math.max(...ends) };
+  }
 
   /** The number of a stream that is lent now. Throws `reference_quota`. */
   newNumber(lentMax: number): number {

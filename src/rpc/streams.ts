@@ -18,8 +18,10 @@ import {
   EARLY_MAX,
   END,
   ITEM,
+  ITEM_HEAD_BYTES,
   localError,
   MESSAGE_BYTES_LEAST,
+  OPEN,
   type PeerContext,
   readNumber,
   readTarget,
@@ -34,17 +36,15 @@ import type { StreamLoan, StreamOwner } from "./stream-owner.js";
 import {
   drainInto,
   ITERABLE,
-  IterableSource,
   READABLE_OCTETS,
-  ReadableSource,
   RemoteIterable,
   readableOf,
-  type StreamKind,
+  sourceOf,
   streamKindOf,
   WRITABLE,
   WritableSource,
 } from "./stream-shapes.js";
-import { StreamTable } from "./stream-table.js";
+import { type StreamFigures, StreamTable } from "./stream-table.js";
 import { REF_STREAM, type Reference } from "./values.js";
 
 /**
@@ -52,8 +52,6 @@ import { REF_STREAM, type Reference } from "./values.js";
  * most a quarter of `queueBytesMax`.
  */
 export const STREAM_QUEUE_BYTES = 262_144;
-/** The longest head of an ITEM. */
-const HEAD_BYTES = 11;
 
 const collected =
   typeof FinalizationRegistry === "undefined"
@@ -80,8 +78,8 @@ export class Streams implements StreamOwner {
   }
 
   /** For observers: streams that are not over, by who fills them. */
-  get figures(): { readonly sendingCount: number; readonly receivingCount: number } {
-    return { sendingCount: this.table.outgoing.size, receivingCount: this.table.incoming.size };
+  get figures(): StreamFigures {
+    return this.table.figures;
   }
 
   /** Whether there are items that wait until the queue has room. */
@@ -106,7 +104,13 @@ export class Streams implements StreamOwner {
     const kind = streamKindOf(value);
     if (kind === undefined) return undefined;
     const number = this.table.newNumber(this.references.exportsMax);
-    const loan = kind === WRITABLE ? this.fill(number, value as WritableStream) : this.empty(number, kind, value);
+    const loan =
+      kind === WRITABLE
+        ? this.fill(number, value as WritableStream)
+        : this.send(
+            number,
+            sourceOf(kind, value, (one) => this.itemOf(one)),
+          );
     return { loan, reference: { type: REF_STREAM, number, kind } };
   }
 
@@ -127,6 +131,26 @@ export class Streams implements StreamOwner {
     const value = kind === ITERABLE ? new RemoteIterable(stream) : readableOf(stream, kind === READABLE_OCTETS);
     collected?.register(value, stream, stream);
     return { stream, value };
+  }
+
+  /** Opens this side's direction of a channel: `source` begins before the far side has opened it, too. */
+  open(name: string, source: ItemSource): void {
+    const stream = this.send(this.table.newNumber(this.references.exportsMax), source, STREAM_EARLY_BYTES);
+    try {
+      this.write(OPEN, stream.number, (writer) => encodeValue(this.references, writer, name, "name"));
+    } catch (error) {
+      this.forget(stream);
+      throw error;
+    }
+    stream.ask();
+  }
+
+  /** The far side opens its direction of a channel. */
+  takeOpened(number: number): IncomingStream {
+    this.table.checkLent(number, Math.max(this.context.limits.referencesMax, EARLY_MAX));
+    const stream = this.read(number, STREAM_EARLY_BYTES);
+    stream.isChannel = true;
+    return stream;
   }
 
   receiveCredit(reader: OctetReader): void {
@@ -291,7 +315,7 @@ export class Streams implements StreamOwner {
   }
 
   mayTake(bytes: number): boolean {
-    return this.references.knowsLimits || bytes + HEAD_BYTES <= MESSAGE_BYTES_LEAST;
+    return this.references.messageBytesMax !== undefined || bytes + ITEM_HEAD_BYTES <= MESSAGE_BYTES_LEAST;
   }
 
   /** What the far side sends goes into a WritableStream of this side. */
@@ -303,17 +327,12 @@ export class Streams implements StreamOwner {
     return stream;
   }
 
-  /** What a stream of this side holds is sent to the far side. */
-  private empty(number: number, kind: StreamKind, value: object): OutgoingStream {
-    const item = (one: unknown) => this.itemOf(one);
-    if (kind === ITERABLE) return this.send(number, new IterableSource(value as AsyncIterable<unknown>, item));
-    return this.send(number, new ReadableSource(value as ReadableStream<unknown>, item));
-  }
-
-  private send(number: number, source: ItemSource): OutgoingStream {
-    const stream = new OutgoingStream(this, number, source, false);
+  /** With `credit`, it belongs to a channel. */
+  private send(number: number, source: ItemSource, credit = 0): OutgoingStream {
+    const stream = new OutgoingStream(this, number, source, false, credit);
     this.table.outgoing.set(number, stream);
-    this.idle.add(stream);
+    if (credit === 0) this.idle.add(stream);
+    else stream.isChannel = true;
     return stream;
   }
 

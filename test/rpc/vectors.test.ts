@@ -152,8 +152,10 @@ async function listen(message: Message): Promise<boolean> {
       (first as { offset: number }).offset = octets(message.octets).length;
     heard.push(type, first, second);
   };
+  const { receiveOpen } = listener(hear);
   Object.assign(peer, {
     context: {},
+    channels: { receiveOpen },
     incoming: { receive: hear(1), cancel: hear(4), resume() {} },
     outgoing: {
       receiveAnswer: (reader: object, isFailure: boolean) => hear(isFailure ? 3 : 2)(reader),
@@ -180,6 +182,7 @@ function listener(hear: (type: number) => (first: unknown) => void) {
     receiveEnd: of(9),
     receiveBreak: of(10),
     receiveStop: of(11),
+    receiveOpen: of(12),
   };
 }
 
@@ -196,6 +199,10 @@ test.each(vectors.messages.filter(({ type }) => type > 6))("vectors: $name is wr
   if (type === 8) streams.sendItem(outgoing, { write: (writer) => encodePlain(writer, value) });
   if (type === 9) streams.sendEnd(outgoing, undefined);
   if (type === 10) streams.sendEnd(outgoing, { error });
+  if (type === 12) {
+    Object.assign((streams as unknown as { table: object }).table, { lastNumber: stream - 1 });
+    streams.open(value as string, { next: () => new Promise(() => {}), stop() {} });
+  }
   if (type === 11) streams.stop(Object.assign(incoming, { mark: 0 }), value);
   const writer = new OctetWriter();
   streams.writeUrgent(writer, 1_000);

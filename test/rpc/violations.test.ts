@@ -35,7 +35,7 @@ test.each([
   ["a length in two octets", `dc0005 01 01 00 ${echo} 90`],
   ["type 0", "92 00 01"],
   ["a type in two octets", `95 cc01 01 00 ${echo} 90`],
-  ["an unknown type", "92 0c 01"],
+  ["an unknown type", "92 0d 01"],
   ["a reserved type", "93 1f 01 01"],
   ["CREDIT without a stream", "93 07 01 10"],
   ["ITEM without a stream", "93 08 01 c0"],
