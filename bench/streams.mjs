@@ -144,8 +144,11 @@ async function measureAll() {
   const rows = Object.entries(figures).flatMap(([way, of]) =>
     Object.entries(of).map(([name, all]) => ({ way, name, megabytesPerSecond: Math.round(median(all)) })),
   );
-  if (values.json) return console.log(JSON.stringify({ node: process.version, chunkBytes, chunks, rows }, undefined, 1));
-  console.log(`Node ${process.version}: ${values.megabytes} MiB in chunks of ${chunkBytes}, median of ${values.rounds}`);
+  if (values.json)
+    return console.log(JSON.stringify({ node: process.version, chunkBytes, chunks, rows }, undefined, 1));
+  console.log(
+    `Node ${process.version}: ${values.megabytes} MiB in chunks of ${chunkBytes}, median of ${values.rounds}`,
+  );
   for (const { way, name, megabytesPerSecond } of rows) {
     const ours = rows.find((row) => row.way === way && row.name === "duowire").megabytesPerSecond;
     const ratio = name === "duowire" ? "" : `  duowire is ${(ours / megabytesPerSecond).toFixed(2)} of it`;
@@ -185,7 +188,9 @@ async function readSlowly() {
     most[1] = Math.max(most[1], await far());
   }
   const grown = most.map((bytes, at) => `${((bytes - before[at]) / 1_048_576).toFixed(1)} MiB`);
-  console.log(`${octets} octets to a slow reader: its memory grew by ${grown[0]} at most, the producer's by ${grown[1]}`);
+  console.log(
+    `${octets} octets to a slow reader: its memory grew by ${grown[0]} at most, the producer's by ${grown[1]}`,
+  );
   await session.close();
   server.kill("SIGKILL");
 }
