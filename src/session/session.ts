@@ -226,14 +226,14 @@ export class Session {
       if (due === "lease") this.end("lease_over", leaseReason(this.options.side, this.state));
       else if (due === "close") this.apply("close_waited");
       else if (due === "suspect") this.tellSuspicion();
-      else if (due === "heartbeat") this.sendPing(now);
+      else if (due === "heartbeat") this.sendPing(now, true);
     }
   }
 
   /** Sends a PING: the answer tells the round-trip time and that the path is alive. */
-  sendPing(now: number): void {
+  sendPing(now: number, isHeartbeat = false): void {
     if (!this.attached.isWritable) return;
-    this.attached.queue(encodeFrame({ type: "ping", octets: this.timers.pingSent(now) }));
+    this.attached.queue(encodeFrame({ type: "ping", octets: this.timers.pingSent(now, isHeartbeat) }));
   }
 
   /** The next thing that is to be done; undefined when there is nothing. */
@@ -275,6 +275,7 @@ export class Session {
 
   private receiveBatch(frame: Extract<Frame, { type: "batch" | "fragment" }>, now: number): void {
     const messages = this.inbox.take(frame);
+    this.timers.heartbeat.talked();
     this.timers.ackOwed(now, this.inbox.unackedBytes >= this.options.limits.windowBytes / 4);
     if (messages !== undefined) this.outputs.push({ type: "deliver", messages });
   }

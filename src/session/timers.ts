@@ -4,6 +4,7 @@
  */
 import { DuowireError } from "../base/errors.js";
 import { OctetWriter, sameOctets } from "../base/octets.js";
+import { Heartbeat } from "./heartbeat.js";
 import type { SessionState } from "./states.js";
 
 /** An acknowledgement waits this long for a batch to travel with. */
@@ -15,10 +16,6 @@ export const SUSPECT_MS_MAX = 3_000;
 const SUSPECT_ROUND_TRIPS = 4;
 /** A longer round trip tells of a pause, such as a sleep, and not of the path. */
 export const ROUND_TRIP_MS_MAX = 2_000;
-/** An idle client looks whether the path is alive this often (G4). */
-export const HEARTBEAT_IDLE_MS = 15_000;
-/** A client that waits for an answer looks this often: the server may have nothing to send yet. */
-export const HEARTBEAT_BUSY_MS = 1_000;
 /** The server gives up this much later than its client, so that the client knows first (D13). */
 export const SERVER_PATIENCE_MS = 10_000;
 /** How much of a new sample goes into the round-trip time. */
@@ -53,6 +50,7 @@ export function leaseReason(side: TimerOptions["side"], state: SessionState): Du
 export class SessionTimers {
   /** The far side owes something that the core cannot see. */
   busy = false;
+  readonly heartbeat = new Heartbeat();
   roundTripMs: number | undefined;
   /** The path has been reported as suspect, and nothing has come of it yet. */
   suspected = false;
@@ -107,6 +105,7 @@ export class SessionTimers {
 
   /** What concerned the lost link is void. */
   linkLost(): void {
+    this.heartbeat.pathLost();
     this.waitingSince = this.pingSentAt = this.ackDueAt = undefined;
     this.suspected = this.suspicionTold = false;
   }
@@ -118,8 +117,9 @@ export class SessionTimers {
     return isChanged;
   }
 
-  /** The octets of a PING that is sent now. */
-  pingSent(now: number): Uint8Array {
+  /** The octets of a PING that is sent now, as a heartbeat or because somebody asked. */
+  pingSent(now: number, isHeartbeat = false): Uint8Array {
+    this.heartbeat.sent(isHeartbeat && !this.busy ? now - this.lastReceivedAt : undefined);
     this.pingCount += 1;
     this.pingSentAt = now;
     this.sent(now);
@@ -129,6 +129,7 @@ export class SessionTimers {
   pongCame(octets: Uint8Array, now: number, more: boolean): void {
     if (this.pingSentAt === undefined || !sameOctets(octets, this.pingOctets())) return;
     this.sampleRoundTrip(now - this.pingSentAt);
+    this.heartbeat.answered();
     this.pingSentAt = undefined;
     this.progressed(now, more);
   }
@@ -191,7 +192,7 @@ export class SessionTimers {
   }
 
   private heartbeatAt(): number {
-    return this.lastReceivedAt + Math.min(this.busy ? HEARTBEAT_BUSY_MS : HEARTBEAT_IDLE_MS, this.leaseMs / 3);
+    return this.lastReceivedAt + Math.min(this.heartbeat.dueAfterMs(this.busy), this.leaseMs / 3);
   }
 
   private sampleRoundTrip(measuredMs: number): void {

@@ -1,10 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { HEARTBEAT_BUSY_MS, HEARTBEAT_IDLE_MS } from "../../src/session/heartbeat.js";
 import { SessionClock } from "../../src/session/session-clock.js";
 import { judgeAttach } from "../../src/session/takeover.js";
 import {
   ACK_DELAY_MS,
-  HEARTBEAT_BUSY_MS,
-  HEARTBEAT_IDLE_MS,
   ROUND_TRIP_MS_MAX,
   SERVER_PATIENCE_MS,
   SUSPECT_MS_MAX,
@@ -69,6 +68,15 @@ describe("Session looks whether its path is alive", () => {
     busy.session.setBusy(true);
     busy.pass(HEARTBEAT_BUSY_MS);
     expect(types(busy)).toEqual(["ping"]);
+  });
+
+  test("soon after the server has spoken, since what it says next may meet a dead path", () => {
+    const client = openClient();
+    client.receive(1, { type: "batch", sequence: 1, clockMs: 0, messages: octets(1) });
+    client.pass(HEARTBEAT_BUSY_MS);
+    expect(types(client)).toEqual(["ack", "ping"]);
+    client.pass(SUSPECT_MS_MIN);
+    expect(client.take()).toEqual([{ type: "suspect", isSuspect: true }]);
   });
 
   test("three times within a lease, however short that is", () => {

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import * as limits from "../../src/frame/limits.js";
+import * as heartbeat from "../../src/session/heartbeat.js";
 import { type SessionAction, sessionInputs, sessionStates, sessionTable } from "../../src/session/states.js";
 import * as timers from "../../src/session/timers.js";
 
@@ -29,7 +30,11 @@ const meanings: Readonly<Record<string, string>> = {
   ROUND_TRIP_MS_MAX: "the most that one measurement counts for the round-trip time",
   ROUND_TRIP_GAIN: "how much of a PING's round trip goes into the mean",
   HEARTBEAT_IDLE_MS: "an idle client sends PING after so long without a frame",
-  HEARTBEAT_BUSY_MS: "a client that waits for an answer sends PING after so long",
+  HEARTBEAT_BUSY_MS: "a client that waits for an answer, or has just heard a batch, sends PING after so long",
+  HEARTBEAT_NARROW_MS: "where idle paths die, the least that the longest silence comes down to",
+  DEATHS: "paths in a row that a silence has ended, before it counts as too long",
+  TRUST: "silences lived through before a longer one is tried; each relapse doubles it",
+  TRUST_MAX: "the most of these",
   SERVER_PATIENCE_MS: "the server's lease is so much longer than the client's",
 };
 
@@ -96,6 +101,7 @@ function limitsBlock(): string {
     "",
     ...head,
     ...constants("session/timers.ts", timers),
+    ...constants("session/heartbeat.ts", heartbeat),
   ].join("\n");
 }
 
@@ -145,6 +151,7 @@ test("spec/limits says what every constant bounds, and of no other", () => {
   const names = [
     ...constantsOf("frame/limits.ts", limits as never),
     ...constantsOf("session/timers.ts", timers as never),
+    ...constantsOf("session/heartbeat.ts", heartbeat as never),
   ];
   expect(names.map(([name]) => name).sort()).toEqual(Object.keys(meanings).sort());
 });
