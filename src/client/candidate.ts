@@ -21,6 +21,8 @@ export class Candidate implements LinkEvents {
   isProbing = false;
   /** The answer to the PING came. */
   isProven = false;
+  /** When it came. */
+  echoAt: number | undefined;
   private number: number | undefined;
 
   constructor(

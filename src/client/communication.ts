@@ -20,12 +20,15 @@ import { watchSleep } from "./sleep.js";
 export interface Network {
   /** One POST at the fixed address: takes one write and gives one answer. */
   access(): Link;
-  /** A link over plain HTTP at the session's address; `isHeldBack`: answers seem to arrive only when they are whole. */
-  ask(id: string, key: Uint8Array, isHeldBack: boolean): Link;
+  /**
+   * A link over plain HTTP at the session's address, of a kind that the server offers; `isHeldBack`: answers seem to
+   * arrive only when they are whole.
+   */
+  ask(id: string, key: Uint8Array, isHeldBack: boolean, offered: readonly string[]): Link;
   /** Hands octets to the session's own address, as far as a page that is leaving still can. */
   farewell(id: string, octets: Uint8Array): void;
-  /** The best link that the network knows, at the session's own address. */
-  open(id: string, admission: string, key: Uint8Array): Link;
+  /** The best link that the network knows and the server offers, at the session's own address. */
+  open(id: string, admission: string, key: Uint8Array, offered: readonly string[]): Link;
 }
 
 /** What a communication is made with. */
@@ -166,7 +169,7 @@ export class Communication {
   }
 
   private identify(welcome: WelcomeFrame): void {
-    const { id, key } = welcome;
+    const { id, key, links: offered = [] } = welcome;
     if (id === undefined || key === undefined) {
       return this.driver.fail(new DuowireError("not_duowire", "the answer to the access names no identification"));
     }
@@ -178,8 +181,8 @@ export class Communication {
       driver: this.driver,
       clock,
       attempts: this.attempts,
-      open: () => network.open(this.id, this.admission, key),
-      ask: (isHeldBack) => network.ask(this.id, key, isHeldBack),
+      open: () => network.open(this.id, this.admission, key, offered),
+      ask: (isHeldBack) => network.ask(this.id, key, isHeldBack, offered),
       failed: () => this.attemptFailed(),
       key,
       incarnation: this.incarnation,

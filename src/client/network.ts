@@ -16,18 +16,27 @@ export const linkChoices: readonly LinkChoice[] = ["websocket", "http-exchange"]
 
 const LINK_BYTES = 16;
 
-/** The network that a fixed connection address is reached through, by links of the kinds in `links`. */
+/**
+ * The network that a fixed connection address is reached through, by links of the kinds in `links` that the server
+ * offers; where there is none of both, each write is one request, which every server takes.
+ */
 export function platformNetwork(address: ConnectionAddress, links: readonly LinkChoice[]): Network {
   const exchange = (id: string, key: Uint8Array, isHeldBack: boolean) => {
     const identity = { link: platformRandom(LINK_BYTES), key };
     return openHttpExchangeLink(address.inherit(id).href, identity, isHeldBack ? polling : streaming, sharedParking);
   };
   const upgrade = (id: string, admission: string) => openWebSocketLink(address.inherit(id).webSocketHref, admission);
-  const [best] = links;
+  const post = (id: string) => openHttpPostLink(address.inherit(id).href);
+  const isOffered = (kind: LinkChoice, offered: readonly string[]) => links.includes(kind) && offered.includes(kind);
   return {
     access: () => openHttpPostLink(address.firstAccessHref),
-    ask: links.includes("http-exchange") ? exchange : (id) => openHttpPostLink(address.inherit(id).href),
+    ask: (id, key, isHeldBack, offered) =>
+      isOffered("http-exchange", offered) ? exchange(id, key, isHeldBack) : post(id),
     farewell: (id, octets) => postLeaving(address.inherit(id).href, octets),
-    open: (id, admission, key) => (best === "http-exchange" ? exchange(id, key, false) : upgrade(id, admission)),
+    open(id, admission, key, offered) {
+      const best = links.find((kind) => offered.includes(kind));
+      if (best === undefined) return post(id);
+      return best === "http-exchange" ? exchange(id, key, false) : upgrade(id, admission);
+    },
   };
 }

@@ -20,7 +20,7 @@ import type { RefusedFrame } from "../frame/control.js";
 import { decodeFrames, encodeFrame } from "../frame/frame.js";
 import type { Link, LinkEnd } from "../frame/link.js";
 import type { AttachProof } from "../session/outputs.js";
-import { ATTEMPTS_AT_ONCE, type Attempts } from "./attempts.js";
+import { ATTEMPTS_AT_ONCE, type Attempts, REPEAT_MS } from "./attempts.js";
 import { Candidate } from "./candidate.js";
 
 /** How often a request may reach another node than the session's before that is final (D5). */
@@ -47,6 +47,8 @@ export interface SecondCommunicationOptions {
   readonly incarnation: Uint8Array;
 }
 
+const isUpgrade = ({ kind }: Link) => kind !== "http-exchange" && kind !== "access";
+
 /** Keeps one session attached until it is closed. */
 export class SecondCommunication {
   private readonly candidates = new Set<Candidate>();
@@ -56,7 +58,11 @@ export class SecondCommunication {
   /** What carried the session last was plain HTTP: a search begins with it. */
   private prefersHttp = false;
   private isFirstSearch = true;
+  /** The best link that there is is an upgrade, as far as is known. */
+  private hasUpgrade = true;
   private wrongNodes = 0;
+  /** How often in this search an attach was overtaken by another path's echo. */
+  private overtakings = 0;
   /** A refusal asked to wait until then: nothing new is tried before, whatever else fails meanwhile. */
   private restUntil = 0;
   private upwardMs = UPWARD_MS;
@@ -139,6 +145,7 @@ export class SecondCommunication {
 
   private settle(): void {
     this.isSearching = false;
+    this.overtakings = 0;
     this.cancelNext?.();
     this.cancelNext = undefined;
     this.mustAsk = false;
@@ -152,7 +159,8 @@ export class SecondCommunication {
 
   /** Plain HTTP works everywhere and an upgrade works better: a session on the one looks for the other. */
   private planUpward(): void {
-    const isUpward = !this.isOver && !this.isPaused && this.options.driver.link?.kind === "http-exchange";
+    const isOnHttp = this.options.driver.link?.kind === "http-exchange";
+    const isUpward = !this.isOver && !this.isPaused && isOnHttp && this.hasUpgrade;
     if (isUpward && this.cancelUpward !== undefined) return;
     this.cancelUpward?.();
     this.cancelUpward = undefined;
@@ -170,8 +178,7 @@ export class SecondCommunication {
 
   /** Whether a candidate is worth a change although the path that there is works. */
   private isBetter(candidate: Candidate): boolean {
-    const isUpgrade = candidate.link.kind !== "http-exchange" && candidate.link.kind !== "access";
-    return isUpgrade && this.options.driver.link?.kind === "http-exchange";
+    return isUpgrade(candidate.link) && this.options.driver.link?.kind === "http-exchange";
   }
 
   private tryNow(): void {
@@ -217,6 +224,7 @@ export class SecondCommunication {
     this.mustAsk = false;
     const candidate = new Candidate(asks ? ask(this.isHeldBack) : open(), now, driver, this);
     this.candidates.add(candidate);
+    if (!asks) this.hasUpgrade = isUpgrade(candidate.link);
     if (candidate.link.kind === "access") this.attach(candidate);
   }
 
@@ -244,6 +252,7 @@ export class SecondCommunication {
         if (frame.type !== "pong" || !candidate.isProbing) return;
         candidate.isProbing = false;
         candidate.isProven = true;
+        candidate.echoAt = this.options.clock.monotonicMs();
         this.proved(candidate);
       });
     } catch (error) {
@@ -266,8 +275,20 @@ export class SecondCommunication {
     const { session } = this.options.driver;
     const isNeeded = !session.isHealthy || this.isBetter(candidate);
     if (!isNeeded) this.abandon(candidate, "the older path answered first");
-    // Where a welcome takes long, each echo would otherwise take the path from the attach before it.
-    else if (!session.awaitsWelcome) this.attach(candidate);
+    else if (this.isOvertaken(candidate, session.awaitsWelcomeSince)) this.attach(candidate);
+  }
+
+  /**
+   * No attach is under way, or it has waited for twice as long as the candidate's echo took: its path may be dead, or
+   * one that holds answers back. Where a welcome takes long, each echo would so take the path from the attach before
+   * it: therefore each time needs twice as much.
+   */
+  private isOvertaken({ startedAt, echoAt = startedAt }: Candidate, attachedAt: number | undefined): boolean {
+    if (attachedAt === undefined) return true;
+    const waitedMs = this.options.clock.monotonicMs() - attachedAt;
+    if (waitedMs < Math.max(REPEAT_MS, 2 * (echoAt - startedAt)) * 2 ** this.overtakings) return false;
+    this.overtakings += 1;
+    return true;
   }
 
   private refusedUnattached(candidate: Candidate, refusal: RefusedFrame): void {

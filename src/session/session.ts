@@ -47,6 +47,7 @@ export class Session {
   private attachNumber = 0;
   private peerLimits: AnnouncedLimits = defaultLimits;
   private ackedReceived = 0;
+  private closeTold = false;
 
   constructor(
     private readonly options: SessionOptions,
@@ -73,9 +74,10 @@ export class Session {
     return this.attached.isWritable && this.attached.welcomed && !this.timers.suspected;
   }
 
-  /** The attach of this side is under way, and not so long that its path would be suspect. */
-  get awaitsWelcome(): boolean {
-    return this.attached.link !== undefined && !this.attached.welcomed && !this.timers.suspected;
+  /** Since when the attach of this side is under way, unless that is so long that its path is suspect. */
+  get awaitsWelcomeSince(): number | undefined {
+    const { link, welcomed, sentAt } = this.attached;
+    return link !== undefined && !welcomed && !this.timers.suspected ? sentAt : undefined;
   }
 
   /** The round-trip time as measured by pings and attaches; undefined before the first. */
@@ -316,8 +318,8 @@ export class Session {
   private replay(now: number): void {
     for (const frame of this.outbox.replay()) this.attached.queue(frame);
     if (this.state !== "closing") return;
-    // What was queued before the close, while there was no link, still leaves as far as it fits.
-    this.makeBatches(now);
+    // What was queued before the close, while there was no link, still leaves as far as it fits; but CLOSE is the last.
+    if (!this.closeTold) this.makeBatches(now);
     this.tellClose();
   }
 
@@ -392,6 +394,7 @@ export class Session {
 
   private tellClose(): void {
     if (!this.attached.isWritable || this.reason === undefined) return;
+    this.closeTold = true;
     this.attached.queue(closeFrame(this.reason, this.outbox.last));
   }
 }

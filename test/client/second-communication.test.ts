@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { GONE_MS, REPEAT_MS } from "../../src/client/attempts.js";
 import { encodeFrame } from "../../src/frame/frame.js";
+import { octets } from "../session/support.js";
 import { ClientSetup } from "./support.js";
 
 const types = (frames: { type: string }[]) => frames.map(({ type }) => type);
@@ -21,6 +22,51 @@ describe("SecondCommunication with a healthy path", () => {
     setup.clock.pass(100_000);
     expect(setup.reason?.code).toBe("closed");
     expect(setup.clock.waiting).toBe(0);
+  });
+});
+
+describe("SecondCommunication beside an attach that is not answered", () => {
+  /** A far session that asks over plain HTTP beside its first access, and attaches at once. */
+  function asking(): ClientSetup {
+    const setup = new ClientSetup("http-exchange");
+    setup.clock.endTurn();
+    setup.clock.pass(100);
+    setup.welcome(setup.last(setup.accesses), { id: "WAO.1", key: octets(32), links: [] });
+    setup.last(setup.asks).open();
+    expect(setup.attachOf(setup.last(setup.asks))?.type).toBe("attach");
+    return setup;
+  }
+
+  /** The newest attempt opens, and its echo comes; whether it attached then. */
+  function echoes(setup: ClientSetup): boolean {
+    const link = setup.alive.filter((one) => one.writes.length === 0).at(-1);
+    link?.open();
+    link?.receive(pong);
+    return types(link?.takeFrames() ?? []).includes("attach");
+  }
+
+  test("takes another path whose echo came while the answer did not, and the next only with more reason", () => {
+    const setup = asking();
+    setup.clock.pass(2 * REPEAT_MS);
+    expect(echoes(setup)).toBe(true);
+    setup.clock.pass(REPEAT_MS + 50);
+    expect(echoes(setup)).toBe(false);
+  });
+
+  test("leaves it alone as long as the answer may come", () => {
+    const setup = asking();
+    setup.clock.pass(REPEAT_MS - 1);
+    expect(echoes(setup)).toBe(false);
+  });
+});
+
+describe("SecondCommunication where there is no upgrade", () => {
+  test("looks for none, once it is known", () => {
+    const setup = new ClientSetup("http-exchange", "http-exchange");
+    setup.attach();
+    const before = setup.opens.length + setup.asks.length;
+    setup.clock.pass(10_000);
+    expect(setup.opens.length + setup.asks.length).toBe(before);
   });
 });
 

@@ -32,7 +32,7 @@ export class ClientSetup {
   private outgoing: Outgoing | undefined;
   private wake: () => void = () => {};
 
-  constructor(askKind: "access" | "http-exchange" = "access") {
+  constructor(askKind: "access" | "http-exchange" = "access", openKind: FakeLink["kind"] = "websocket") {
     const made = (list: FakeLink[], kind: FakeLink["kind"]) => {
       const link = new FakeLink(kind);
       list.push(link);
@@ -41,7 +41,7 @@ export class ClientSetup {
     const network: Network = {
       access: () => made(this.accesses, "access"),
       ask: () => made(this.asks, askKind),
-      open: () => made(this.opens, "websocket"),
+      open: () => made(this.opens, openKind),
       farewell: () => {},
     };
     const silent: Omit<Application, "isBusy"> = {

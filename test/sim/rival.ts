@@ -58,8 +58,8 @@ export class Rival {
       driver: this.driver,
       clock: machine,
       attempts: new Attempts((count) => random.octets(count), machine.monotonicMs()),
-      open: () => network.open(id, this.admission, key),
-      ask: (isHeldBack) => network.ask(id, key, isHeldBack),
+      open: () => network.open(id, this.admission, key, []),
+      ask: (isHeldBack) => network.ask(id, key, isHeldBack, []),
       key,
       incarnation: random.octets(INCARNATION_BYTES),
     });

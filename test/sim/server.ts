@@ -28,7 +28,8 @@ export const ATTACH_DEADLINE_MS = 15_000;
 const ANSWER_HOLD_MS = 100;
 /**
  * A repeat may have been on its way this long, and says only how long before its departure the access was first tried:
- * so much must be added before a server may say that it would know it.
+ * so much must be added before a server may say that it would know it. The product does without, knowingly
+ * (spec/access.md, section 3.3): this network keeps requests for longer than a client of the product gives them.
  */
 const TRANSIT_MS_MAX = 10_000;
 const SECRET_BYTES = 32;
