@@ -4,6 +4,7 @@ import { METADATA_CHARS_MAX, METADATA_COUNT_MAX } from "../../src/rpc/call-optio
 import { callContext } from "../../src/rpc/incoming-call.js";
 import type { CallSession, Interceptor } from "../../src/rpc/interceptors.js";
 import type { RpcPeerOptions } from "../../src/rpc/peer.js";
+import { Target } from "../../src/rpc/service.js";
 import type { CallOptions } from "../../src/rpc/stub.js";
 import { octets, Pair, turn } from "./support.js";
 
@@ -211,4 +212,49 @@ test("Interceptors leave failures what they are, and nobody has to look at them"
   const careless = pairWith({ interceptors: [forget] });
   expect(await careless.pair.answer(careless.remote.fail?.() as Promise<unknown>)).toBe("early");
   expect(careless.pair.a.peer.figures.openCount).toBe(0);
+});
+
+class Leaf extends Target {
+  name(): string {
+    return "leaf";
+  }
+}
+
+test("Interceptors that call next() at once leave pipelining, streams and passed functions as they are", async () => {
+  const pass: Interceptor = (_call, next) => next();
+  const service = {
+    open: () => new Leaf(),
+    count: async function* count(): AsyncGenerator<number> {
+      yield* [1, 2, 3];
+    },
+    call: (f: (n: number) => number) => f(4),
+  };
+  const pair = new Pair<unknown, typeof service>(
+    undefined,
+    service,
+    { interceptors: [pass] },
+    { interceptors: [pass] },
+  );
+  const opened = pair.remoteB.open();
+  expect(await pair.answer(opened.result.name())).toBe("leaf");
+  expect(await pair.answer(pair.remoteB.call((n) => n + 1))).toBe(5);
+  const items: number[] = [];
+  const reading = (async () => {
+    for await (const item of pair.remoteB.count()) items.push(item);
+  })();
+  await pair.answer(reading);
+  expect(items).toStrictEqual([1, 2, 3]);
+});
+
+test("Interceptors that wait before next() hold a call back, and what names its result is refused with the reason", async () => {
+  const wait: Interceptor = async ({ method }, next) => {
+    if (method === "open") await turn();
+    return next();
+  };
+  const service = { open: () => new Leaf() };
+  const pair = new Pair<unknown, typeof service>(undefined, service, { interceptors: [wait] });
+  const name = pair.remoteB.open().result.name();
+  const error = await pair.failure(name);
+  expect(error).toMatchObject({ code: "invalid_argument", outcome: "not_sent" });
+  expect(error.message).toMatch(/held by an interceptor/);
 });
