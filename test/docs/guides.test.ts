@@ -72,6 +72,7 @@ test.for([
   "supervision",
   "testing",
   "validation",
+  "where-processes-run",
   "values-and-errors",
 ])("%s.md works as printed", options, (name, context) => follow(context, readGuide(`docs/guides/${name}.md`)));
 
