@@ -63,6 +63,9 @@ export async function toolGround(): Promise<string> {
   mkdirSync(join(modules, ".bin"));
   for (const name of BORROWED) symlinkSync(join(root, "node_modules", name), join(modules, name));
   for (const name of ["tsx", "tsc"]) symlinkSync(join(root, "node_modules", ".bin", name), join(modules, ".bin", name));
+  // As npm does when it installs a package with a program.
+  chmodSync(join(modules, "duowire", "dist", "cli", "main.js"), 0o755);
+  symlinkSync(join("..", "duowire", "dist", "cli", "main.js"), join(modules, ".bin", "duowire"));
   cpSync(join(guides, "package.json"), join(folder, "package.json"));
   return folder;
 }

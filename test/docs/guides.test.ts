@@ -74,6 +74,7 @@ test.for([
   "validation",
   "where-processes-run",
   "values-and-errors",
+  "operating",
 ])("%s.md works as printed", options, (name, context) => follow(context, readGuide(`docs/guides/${name}.md`)));
 
 const embedding = readGuide("docs/guides/embedding.md");

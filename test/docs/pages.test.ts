@@ -65,6 +65,15 @@ test("the README's limits are the defaults", () => {
   }
 });
 
+test("the operator's limits are the defaults", () => {
+  const rows = read("docs/guides/operating.md").split("\n");
+  for (const [name, value] of Object.entries(defaultServerLimits)) {
+    if (!/^sessions|^waiting|PerSecondMax$/.test(name)) continue;
+    const row = rows.find((line) => line.startsWith(`| \`${name}\``));
+    expect(row, name).toContain(`| ${value.toLocaleString("en")} |`);
+  }
+});
+
 test("the guides use the compiler and the runner that the checkout uses", () => {
   const own = JSON.parse(read("package.json")).devDependencies;
   const theirs = JSON.parse(read("docs/guides/package.json")).devDependencies;
