@@ -205,6 +205,18 @@ test("a call that waits for a result is cancelled alone, and so it is by its dea
   expect(pair.clock.timerCount).toBe(0);
 });
 
+test("CANCEL twice of a call that waits is answered once", async () => {
+  const { pair, remote, desk } = setUp();
+  const first = remote.later("a");
+  const read = first.result.read();
+  pair.travel(pair.a, pair.b);
+  pair.b.peer.receive(octets("9204 02 9204 02"), 0);
+  expect(pair.b.sink.messages.length).toBe(1);
+  desk.goOn[0]?.();
+  expect(await pair.failure(read)).toMatchObject({ code: "cancelled", outcome: "answered" });
+  await pair.answer(first);
+});
+
 test("options of session.with hold for the calls of a result, too", async () => {
   const { pair } = setUp();
   const remote = pair.a.peer.remoteWith({ timeoutMs: 50 }) as Remote<Desk>;
