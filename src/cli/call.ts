@@ -1,5 +1,5 @@
 /** `duowire call`: one call from a shell. */
-import { writeFileSync } from "node:fs";
+import { closeSync, openSync, writeSync } from "node:fs";
 import { connect, DuowireError } from "../client/index.js";
 import { type Command, number, text } from "./command.js";
 import { CommandFailure, exitCodes, usageFailure } from "./failure.js";
@@ -15,7 +15,8 @@ export const callCommand: Command = {
   usage: "<address> <method> ['[arguments as a JSON array]'] [options]",
   about: [
     "",
-    "In the result, octets are printed as base64url, a Map as an object, a Set as an array, a bigint as a text.",
+    "In the result, octets are printed as base64url, a Map as an object, a Set as an array, a bigint as a text. Of a",
+    "stream each item is a line. --timeout-ms is for the call, and not for what its stream takes.",
     "Exit codes: 0 there is a result; 1 the call failed; 2 a mistake here; 3 nobody was reached, or no session given.",
   ],
   options: {
@@ -27,9 +28,10 @@ export const callCommand: Command = {
   positionals: [2, 3],
   async run([address = "", method = "", args], given) {
     const timeoutMs = number(given, "timeout-ms", 1) ?? TIMEOUT_MS;
+    const use = (value: unknown) => useResult(value, text(given, "output"), given.json === true);
     try {
-      const value = await callOnce(address, method, readCallArguments(args), text(given, "service"), timeoutMs);
-      return printResult(value, text(given, "output"), given.json === true);
+      await callOnce(address, method, readCallArguments(args), text(given, "service"), timeoutMs, use);
+      return exitCodes.ok;
     } catch (error) {
       if (!(error instanceof CommandFailure) || given.json !== true || error.exitCode === exitCodes.usage) throw error;
       print(json(error.cause));
@@ -38,7 +40,14 @@ export const callCommand: Command = {
   },
 };
 
-async function callOnce(address: string, method: string, args: unknown[], service: string | undefined, ms: number) {
+async function callOnce(
+  address: string,
+  method: string,
+  args: unknown[],
+  service: string | undefined,
+  ms: number,
+  use: (value: unknown) => Promise<void>,
+): Promise<void> {
   const options = { connectTimeoutMs: ms, ...(service !== undefined && { service }) };
   const session = open(address, options);
   try {
@@ -46,7 +55,8 @@ async function callOnce(address: string, method: string, args: unknown[], servic
       throw failureOf(exitCodes.unreachable, error);
     });
     const remote = session.with({ timeoutMs: ms }).remote as unknown as Methods;
-    return await (remote[method] ?? noMethod(method))(...args);
+    // A stream of the result ends with the session, so it is used up before.
+    await use(await (remote[method] ?? noMethod(method))(...args));
   } catch (error) {
     throw error instanceof CommandFailure ? error : failureOf(exitCodes.failed, error);
   } finally {
@@ -77,16 +87,28 @@ function readCallArguments(given = "[]"): unknown[] {
   throw usageFailure(`the arguments are no JSON array, such as '["ACME", 120]': ${given}`);
 }
 
-function printResult(value: unknown, output: string | undefined, isCompact: boolean): number {
-  if (output === undefined) {
-    print(json(value, isCompact ? undefined : 2));
-    return exitCodes.ok;
+/** Prints a result, or each item of a stream on a line of its own; or writes the octets of either to a file. */
+async function useResult(value: unknown, output: string | undefined, isCompact: boolean): Promise<void> {
+  const isStream = typeof value === "object" && value !== null && Symbol.asyncIterator in value;
+  if (output !== undefined) return await writeOctets(isStream ? (value as AsyncIterable<unknown>) : [value], output);
+  if (!isStream) return print(json(value, isCompact ? undefined : 2));
+  for await (const item of value as AsyncIterable<unknown>) print(json(item));
+}
+
+async function writeOctets(parts: AsyncIterable<unknown> | Iterable<unknown>, output: string): Promise<void> {
+  let file: number | undefined;
+  try {
+    for await (const part of parts) {
+      if (!(part instanceof Uint8Array)) {
+        throw new CommandFailure(exitCodes.failed, "the result is not octets; leave out --output to see it");
+      }
+      file ??= openSync(output, "w");
+      writeSync(file, part);
+    }
+    file ??= openSync(output, "w");
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
-  if (!(value instanceof Uint8Array)) {
-    throw new CommandFailure(exitCodes.failed, "the result is not octets, so nothing was written; leave out --output");
-  }
-  writeFileSync(output, value);
-  return exitCodes.ok;
 }
 
 function failureOf(exitCode: number, error: unknown): CommandFailure {

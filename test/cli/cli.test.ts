@@ -11,6 +11,8 @@ export default class Desk extends Service {
   place(order: Order): string { return "placed " + order.symbol; }
   octets(): Uint8Array { return new Uint8Array([0, 255, 10]); }
   odd() { return { when: new Date(0), big: 2n ** 70n, map: new Map([["a", 1]]), set: new Set([1]), octets: new Uint8Array([1]) }; }
+  async *items() { yield { n: 1 }; yield { n: 2 }; }
+  async *parts() { yield new Uint8Array([1, 2]); yield new Uint8Array([3]); }
   nothing(): void {}
   refuse(): void { throw new TypeError("not today"); }
   long(): Promise<string> { return new Promise((resolve) => setTimeout(resolve, 1500, "at last")); }
@@ -25,7 +27,7 @@ const options = { timeout: 60_000 };
 test("duowire serve prints its address and methods; call, ps and end use them", options, async (context) => {
   const place = new Place(context, { "desk.ts": desk });
   const { server, address } = await place.serve("desk.ts");
-  await server.match(/^ {2}default: long, nothing, octets, odd, place, refuse, wait$/m);
+  await server.match(/^ {2}default: items, long, nothing, octets, odd, parts, place, refuse, wait$/m);
 
   const placed = await place.run("call", address, "place", '[{ "symbol": "ACME", "total": 3 }]');
   expect(placed).toEqual({ code: 0, out: '"placed ACME"\n', err: "" });
@@ -35,6 +37,10 @@ test("duowire serve prints its address and methods; call, ps and end use them", 
   expect((await place.run("call", address, "nothing")).out).toBe("null\n");
   expect((await place.run("call", address, "octets", "--output", "out.bin")).code).toBe(0);
   expect([...readFileSync(join(place.folder, "out.bin"))]).toEqual([0, 255, 10]);
+
+  expect((await place.run("call", address, "items")).out).toBe('{"n":1}\n{"n":2}\n');
+  expect((await place.run("call", address, "parts", "-o", "parts.bin")).code).toBe(0);
+  expect([...readFileSync(join(place.folder, "parts.bin"))]).toEqual([1, 2, 3]);
 
   const session = connect<{ wait(): Promise<void> }>(address);
   const waiting = session.remote.wait().catch(() => undefined);
@@ -174,7 +180,7 @@ test.each(["thread", "process"])(
     const [host, context] = all as unknown as [string, never];
     const place = new Place(context, { "desk.ts": desk });
     const { server, address } = await place.serve("desk.ts", "--host", host);
-    await server.match(/^ {2}default: long, nothing, /m);
+    await server.match(/^ {2}default: items, long, nothing, /m);
     expect(await place.run("call", address, "place", '[{ "symbol": "ACME" }]')).toMatchObject({
       code: 0,
       out: '"placed ACME"\n',
