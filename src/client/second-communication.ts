@@ -79,7 +79,7 @@ export class SecondCommunication {
     if (this.isOver || this.isPaused) return;
     const { driver, clock, attempts } = this.options;
     if (driver.session.isHealthy) return this.settle();
-    if (this.isSearching) return this.takeProven();
+    if (this.isSearching) return this.takeOpen();
     this.isSearching = true;
     attempts.begin(clock.monotonicMs());
     this.mustAsk = this.prefersHttp || this.isFar();
@@ -236,9 +236,7 @@ export class SecondCommunication {
     if (this.isOver || (session.isHealthy && !this.isBetter(candidate))) {
       return this.abandon(candidate, "not needed any more");
     }
-    // Beside an access, which takes nothing more, plain HTTP is no risk: it has just come through.
-    const isNext = driver.link?.kind === "access" && candidate.link.kind === "http-exchange";
-    if (session.attachedLink === undefined || isNext) return this.attach(candidate);
+    if (session.attachedLink === undefined) return this.attach(candidate);
     candidate.isProbing = true;
     candidate.link.send(encodeFrame({ type: "ping", octets: new Uint8Array(0) }));
   }
@@ -264,6 +262,18 @@ export class SecondCommunication {
   /** A path that works and has not taken over: an attach before it may still be answered. */
   private get proven(): Candidate | undefined {
     return [...this.candidates].find((candidate) => candidate.isProven && !candidate.isAttached);
+  }
+
+  /**
+   * The access's answer brings the first results, so nothing takes its place before it ends. Then plain HTTP that is
+   * open carries on without its echo: it has just come through.
+   */
+  private takeOpen(): void {
+    const isOpen = ({ wasOpen, isAttached, link }: Candidate) =>
+      wasOpen && !isAttached && link.kind === "http-exchange";
+    const open = [...this.candidates].find(isOpen);
+    if (open === undefined || this.options.driver.session.attachedLink !== undefined) return this.takeProven();
+    this.attach(open);
   }
 
   private takeProven(): void {

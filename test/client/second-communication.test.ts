@@ -26,14 +26,18 @@ describe("SecondCommunication with a healthy path", () => {
 });
 
 describe("SecondCommunication beside an attach that is not answered", () => {
-  /** A far session that asks over plain HTTP beside its first access, and attaches at once. */
+  /** A far session that asks over plain HTTP beside its first access, and attaches when that answer has ended. */
   function asking(): ClientSetup {
     const setup = new ClientSetup("http-exchange");
     setup.clock.endTurn();
     setup.clock.pass(100);
     setup.welcome(setup.last(setup.accesses), { id: "WAO.1", key: octets(32), links: [] });
-    setup.last(setup.asks).open();
-    expect(setup.attachOf(setup.last(setup.asks))?.type).toBe("attach");
+    const ask = setup.last(setup.asks);
+    ask.open();
+    // The answer to the access brings the first results.
+    expect(types(ask.takeFrames())).toEqual(["ping"]);
+    setup.last(setup.accesses).die("answered", "the answer ended");
+    expect(setup.attachOf(ask)?.type).toBe("attach");
     return setup;
   }
 
