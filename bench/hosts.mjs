@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { inline } from "../dist/host/inline.js";
 import Echo from "./echo-service.mjs";
 
 const { values } = parseArgs({
@@ -27,7 +28,7 @@ const warm = { warmMin: 4, warmMax: 4 };
 
 /** How each kind is served. */
 const kinds = {
-  inline: ({ inline }) => inline(Echo),
+  inline: () => inline(Echo),
   "thread, cold": ({ workerThread }) => workerThread(module, cold),
   "thread, warm": ({ workerThread }) => workerThread(module, warm),
   "thread, pool of 2": ({ workerThread }) => workerThread(module, { pool: 2 }),

@@ -41,6 +41,9 @@ const BACK_OFF_MS = [100, 30_000] as const;
 /** After this long without a failure the next one counts as the first. */
 const FORGIVE_MS = 60_000;
 
+/** Starting a process holds up the server for milliseconds: the access that took a warm one is served first. */
+const REFILL_MS = 50;
+
 interface Carrier {
   state: "starting" | "ready" | "stopping";
   /** Sessions that it runs now; a carrier of one session is used up by its first. */
@@ -60,6 +63,8 @@ export class PoolPlan<Waiter> {
   #failedMs = Number.NEGATIVE_INFINITY;
   /** Why the last start failed; undefined once one has succeeded. */
   #failure: DuowireError | undefined;
+  /** When the warm carriers that were taken are replaced; undefined when they have been. */
+  #refillMs: number | undefined;
   #isClosed = false;
 
   constructor(limits: PoolLimits, nowMs: number) {
@@ -90,6 +95,7 @@ export class PoolPlan<Waiter> {
     const times: number[] = [];
     if (first !== undefined) times.push(first.sinceMs + this.#limits.waitMs);
     if (this.#retryMs > nowMs && !this.#isClosed) times.push(this.#retryMs);
+    if (this.#refillMs !== undefined && !this.#isClosed) times.push(Math.max(this.#refillMs, this.#retryMs));
     if (this.#limits.pool === 0 && idle > this.#limits.warmMin) times.push(this.#demand.nextMs);
     return times.length === 0 ? undefined : Math.min(...times);
   }
@@ -109,6 +115,7 @@ export class PoolPlan<Waiter> {
     const isFull = pool === 0 && ready - idle + stopping + this.#waiting.length >= carriersMax;
     this.#waiting.push({ waiter, sinceMs: nowMs });
     this.#demand.note(nowMs);
+    this.#refillMs ??= nowMs + REFILL_MS;
     if (this.#isClosed) return this.#refuseLast(new DuowireError("going_away"));
     if (isFull) return this.#refuseLast(busy(`all ${carriersMax} carriers of the service are in use`, FULL_RETRY_MS));
     this.#plan(nowMs);
@@ -201,7 +208,9 @@ export class PoolPlan<Waiter> {
   #start(nowMs: number): void {
     const { pool, carriersMax, startsMax } = this.#limits;
     const { starting, ready, idle, waiting } = this.counts;
-    const wanted = this.#isShared ? pool - ready - starting : waiting + this.#demand.warm(nowMs) - idle - starting;
+    if (this.#refillMs !== undefined && this.#refillMs <= nowMs) this.#refillMs = undefined;
+    const warm = this.#refillMs === undefined ? this.#demand.warm(nowMs) : 0;
+    const wanted = this.#isShared ? pool - ready - starting : waiting + warm - idle - starting;
     // A shared carrier that is being stopped was replaced on purpose: it does not count among the pool's.
     const room = (this.#isShared ? pool + startsMax : carriersMax) - this.#carriers.size;
     // After a failed start, one at a time finds out whether the next does better.

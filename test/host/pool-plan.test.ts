@@ -142,7 +142,10 @@ test("PoolPlan keeps one carrier ready, and an access takes it at once", () => {
   expect(world.starting.size).toBe(1);
   world.pass(80);
   const access = world.access();
-  expect([world.fateOf(access), world.starting.size]).toEqual(["assigned", 1]);
+  // The access is served before the start of the next one takes the server's time.
+  expect([world.fateOf(access), world.starting.size]).toEqual(["assigned", 0]);
+  world.pass(50);
+  expect(world.starting.size).toBe(1);
 });
 
 test("PoolPlan keeps as many ready as came in the busiest second, and forgets it within a minute", () => {
@@ -207,7 +210,7 @@ test("PoolPlan makes room again when a session has ended and its carrier with it
   expect([...world.stopping]).toEqual([1]);
   expect(world.fateOf(world.access())).toContain("server_busy");
   world.endStopping();
-  world.pass(80);
+  world.pass(200);
   expect(world.fateOf(world.access())).toBe("assigned");
 });
 
@@ -215,7 +218,7 @@ test("PoolPlan says why at once while starts fail, and tries ever more seldom", 
   const world = new World(limits);
   world.fails = true;
   const first = world.access();
-  world.pass(80);
+  world.pass(200);
   expect(world.fateOf(first)).toBe("service_failed: desk.js threw");
   expect(world.fateOf(world.access())).toBe("service_failed: desk.js threw");
   world.pass(3_600_000);

@@ -248,3 +248,20 @@ test("a thread starts in a server with flags of V8, which Node refuses to be tol
   const { open } = await startUnruly("thread");
   expect(await open().remote.echo(1)).toBe(1);
 });
+
+test("a server that was stopped for longer than stuckMs blames no process for it", async (context) => {
+  if (platform() === "win32") context.skip("this system cannot stop a process");
+  const server = startChild("hosts");
+  const { href, pid } = await server.ask<{ href: string; pid: number }>("start", 1_000);
+  const session = connect<Unruly>(href);
+  onTestFinished(() => session.close());
+  const place = await session.remote.where();
+  for (let round = 0; round < 2; round++) {
+    process.kill(pid, "SIGSTOP");
+    const stoppedMs = performance.now();
+    await expect.poll(() => performance.now() - stoppedMs, { timeout: 5_000, interval: 100 }).toBeGreaterThan(2_000);
+    process.kill(pid, "SIGCONT");
+    expect(await session.remote.where()).toBe(place);
+  }
+  expect(await server.ask("crashes")).toEqual([]);
+});
