@@ -1,10 +1,11 @@
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { connect } from "../../src/client/index.js";
 import { Place } from "./support.js";
 
 const desk = `
+import { existsSync } from "node:fs";
 import { Service } from "duowire";
 interface Order { symbol: string; total: number }
 export default class Desk extends Service {
@@ -15,7 +16,10 @@ export default class Desk extends Service {
   async *parts() { yield new Uint8Array([1, 2]); yield new Uint8Array([3]); }
   nothing(): void {}
   refuse(): void { throw new TypeError("not today"); }
-  long(): Promise<string> { return new Promise((resolve) => setTimeout(resolve, 1500, "at last")); }
+  async long(): Promise<string> {
+    while (!existsSync("go")) await new Promise((resolve) => setTimeout(resolve, 20));
+    return "at last";
+  }
   wait(): Promise<void> { return new Promise(() => {}); }
   _inner(): void {}
 }`;
@@ -23,6 +27,8 @@ const plain =
   'import { Service } from "duowire";\nexport default class Files extends Service { list() { return []; } }';
 
 const options = { timeout: 60_000 };
+/** Each look is a program that starts. */
+const patience = { timeout: 20_000 };
 
 test("duowire serve prints its address and methods; call, ps and end use them", options, async (context) => {
   const place = new Place(context, { "desk.ts": desk });
@@ -46,7 +52,7 @@ test("duowire serve prints its address and methods; call, ps and end use them", 
   const waiting = session.remote.wait().catch(() => undefined);
   await session.opened;
   const id = session.address.href.split("/").at(-1) ?? "";
-  await expect.poll(async () => (await place.run("ps", address)).out).toContain(" open ");
+  await expect.poll(async () => (await place.run("ps", address)).out, patience).toContain(" open ");
   const listed = JSON.parse((await place.run("ps", "--json")).out);
   expect(listed).toMatchObject({ address, sessions: [{ id, state: "open", figures: { callsRunning: 1 } }] });
   expect(await place.run("end", id, "WAO.n1.x")).toEqual({
@@ -88,16 +94,17 @@ test("SIGTERM drains: calls under way finish, and a second signal does not wait 
   const place = new Place(context, { "desk.ts": desk });
   const first = await place.serve("desk.ts");
   const calling = place.run("call", first.address, "long");
-  await expect.poll(async () => (await place.run("ps", "--json")).out).toContain('"callsRunning": 1');
+  await expect.poll(async () => (await place.run("ps", "--json")).out, patience).toContain('"callsRunning": 1');
   first.server.signal("SIGTERM");
   await first.server.match(/^draining \(1 open\)/m);
+  writeFileSync(join(place.folder, "go"), "");
   expect(await calling).toMatchObject({ code: 0, out: '"at last"\n' });
   expect(await first.server.exited).toBe(0);
   expect(first.server.out).toMatch(/closed\n$/);
 
   const second = await place.serve("desk.ts");
   const stuck = place.run("call", second.address, "wait");
-  await expect.poll(async () => (await place.run("ps", "--json")).out).toContain('"callsRunning": 1');
+  await expect.poll(async () => (await place.run("ps", "--json")).out, patience).toContain('"callsRunning": 1');
   second.server.signal("SIGINT");
   await second.server.match(/^draining/m);
   second.server.signal("SIGINT");
