@@ -50,6 +50,8 @@ export class IncomingStream implements StreamLoan {
   private waiting: Waiter[] = [];
   private isStarted: boolean;
   private windowBytes = STREAM_WINDOW_BYTES;
+  /** Its reader has waited since the last credit. */
+  private hasWaited = false;
 
   /** With `credit`, the far side begins before it is asked. */
   constructor(
@@ -108,7 +110,8 @@ export class IncomingStream implements StreamLoan {
       this.used(item.bytes);
       return Promise.resolve({ done: false, value: item.value });
     }
-    if (!this.isStarted) {
+    if (this.isStarted) this.hasWaited = true;
+    else {
       this.isStarted = true;
       this.used(STREAM_WINDOW_BYTES);
     }
@@ -162,10 +165,11 @@ export class IncomingStream implements StreamLoan {
     this.owed += bytes;
     // It is given back in pieces of half a window: fewer messages, and the rest is on its way meanwhile.
     if (this.owed < this.windowBytes / 2 || this.hasEnded || this.isStopped) return;
-    if (this.credit > 0 && this.items.length === 0 && this.windowBytes < STREAM_WINDOW_BYTES_MAX) {
+    if (this.hasWaited && this.windowBytes < STREAM_WINDOW_BYTES_MAX) {
       this.owed += this.windowBytes;
       this.windowBytes *= 2;
     }
+    this.hasWaited = false;
     this.owner.grant(this);
   }
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { DuowireError } from "../../src/base/errors.js";
 import { STREAM_IDLE_MS } from "../../src/rpc/idle-streams.js";
-import { STREAM_WINDOW_BYTES } from "../../src/rpc/incoming-stream.js";
+import { STREAM_WINDOW_BYTES, STREAM_WINDOW_BYTES_MAX } from "../../src/rpc/incoming-stream.js";
 import { RemoteError } from "../../src/rpc/remote-error.js";
 import { Target } from "../../src/rpc/service.js";
 import { STREAM_QUEUE_BYTES } from "../../src/rpc/streams.js";
@@ -442,3 +442,47 @@ test("10,000 streams made and released leave nothing", async () => {
   expectNothingLeft(pair);
   expect(pair.clock.timerCount).toBe(0);
 });
+
+test("credit and stop leave although the queue is full, and wait for no window", async () => {
+  const { pair, remote } = setUp();
+  const items = (await pair.answer(remote.big(10_000, 1_000))) as AsyncGenerator;
+  await pair.answer(items.next());
+  pair.a.sink.queueBytesMax = 1;
+  remote.echo(new Uint8Array(10)).then(undefined, () => {});
+  for (let n = 0; n < 20; n++) await items.next();
+  const CREDIT = 7;
+  const STOP = 11;
+  expect(pair.a.peer.urgent(16_384)?.[1]).toBe(CREDIT);
+  void items.return(undefined);
+  expect(pair.a.peer.urgent(16_384)?.[1]).toBe(STOP);
+});
+
+test("the window of a reader that is faster than its way grows, and that of a slow one does not", async () => {
+  const { pair, remote } = setUp();
+  const fast = (await pair.answer(remote.big(10_000, 300))) as AsyncGenerator;
+  const read = collect(fast);
+  for (let n = 0; n < 10; n++) {
+    pair.travel(pair.a, pair.b);
+    await turn();
+    pair.travel(pair.b, pair.a);
+    await turn();
+  }
+  expect(windowsOf(pair.a.peer)).toEqual([STREAM_WINDOW_BYTES_MAX]);
+  await pair.answer(read);
+  const slow = (await pair.answer(remote.big(10_000, 10_000))) as AsyncGenerator;
+  void slow.next();
+  await pair.settle();
+  for (let n = 0; n < 200; n++) {
+    await slow.next();
+    if (n % 10 === 0) await pair.settle();
+  }
+  expect(windowsOf(pair.a.peer)).toEqual([STREAM_WINDOW_BYTES]);
+});
+
+/** The windows of the streams that a peer reads. */
+function windowsOf(peer: object): number[] {
+  const { outgoing } = peer as { outgoing: { references: { streams: { table: { incoming: Map<number, object> } } } } };
+  return [...outgoing.references.streams.table.incoming.values()].map(
+    (stream) => (stream as { windowBytes: number }).windowBytes,
+  );
+}
