@@ -9,6 +9,11 @@ import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc");
 
 /** How much a peer without streams lets be on its way. */
 const UNDER_WAY_MAX = 1_048_576;
@@ -40,7 +45,7 @@ const peers = {
           return count(stream);
         }
         memory() {
-          return process.memoryUsage();
+          return memory();
         }
       }
       return (await serve({ address: "http://127.0.0.1:0/WAO", service: Files })).address.href;
@@ -172,27 +177,36 @@ async function measure(name) {
   return rates;
 }
 
-/** What a slow reader costs: at both ends, the most memory while the stream was read, less that before. */
+/** What a slow reader costs at both ends: the most that was in use (after a collection of garbage), and in residence. */
 async function readSlowly() {
   const { server, url } = await start("duowire");
   const { session } = await peers.duowire.open(url);
-  const far = async () => (await session.remote.memory()).rss;
-  const before = [process.memoryUsage().rss, await far()];
-  const most = [...before];
+  const both = async () => [memory(), await session.remote.memory()];
+  const before = await both();
+  const most = before.map((one) => ({ ...one }));
   let octets = 0;
   for await (const part of session.remote.down()) {
     octets += part.length;
     await sleep(1);
     if ((octets / chunkBytes) % 100 !== 0) continue;
-    most[0] = Math.max(most[0], process.memoryUsage().rss);
-    most[1] = Math.max(most[1], await far());
+    for (const [at, now] of (await both()).entries())
+      for (const kind of Object.keys(now)) most[at][kind] = Math.max(most[at][kind], now[kind]);
   }
-  const grown = most.map((bytes, at) => `${((bytes - before[at]) / 1_048_576).toFixed(1)} MiB`);
-  console.log(
-    `${octets} octets to a slow reader: its memory grew by ${grown[0]} at most, the producer's by ${grown[1]}`,
-  );
+  console.log(`${octets} octets to a reader that waits 1 ms after each chunk; the most beyond what was there before:`);
+  for (const [at, name] of ["reader", "producer"].entries()) {
+    const grown = (kind) => `${((most[at][kind] - before[at][kind]) / 1_048_576).toFixed(1)} MiB`;
+    console.log(`${name.padEnd(9)} ${grown("used")} in use, ${grown("resident")} resident`);
+  }
   await session.close();
   server.kill("SIGKILL");
+}
+
+function memory() {
+  const { rss } = process.memoryUsage();
+  // Buffers are freed a while after they were found to be garbage.
+  for (let n = 0; n < 3; n += 1) collect();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return { used: heapUsed + arrayBuffers, resident: rss };
 }
 
 async function start(name) {

@@ -45,7 +45,7 @@ export class IncomingStream implements StreamLoan {
   /** END or BREAK has come. */
   hasEnded = false;
   private failure: { readonly error: unknown } | undefined;
-  private items: Item[] = [];
+  private items: (Item | undefined)[] = [];
   private nextItem = 0;
   private waiting: Waiter[] = [];
   private isStarted: boolean;
@@ -100,13 +100,8 @@ export class IncomingStream implements StreamLoan {
    * While it waits, `keep` is kept from being collected.
    */
   next(keep?: object): Promise<IteratorResult<unknown, undefined>> {
-    const item = this.items[this.nextItem];
+    const item = this.takeItem();
     if (item) {
-      this.nextItem++;
-      if (this.nextItem === this.items.length) {
-        this.items = [];
-        this.nextItem = 0;
-      }
       this.used(item.bytes);
       return Promise.resolve({ done: false, value: item.value });
     }
@@ -127,7 +122,7 @@ export class IncomingStream implements StreamLoan {
     if (this.isStopped) return;
     this.isStopped = true;
     this.failure = undefined;
-    for (const item of this.items.slice(this.nextItem)) this.owner.giveBack(item.taken);
+    for (const item of this.items.slice(this.nextItem)) this.owner.giveBack(item?.taken);
     this.items = [];
     this.nextItem = 0;
     for (const waiter of this.waiting.splice(0)) waiter.resolve(done);
@@ -171,6 +166,17 @@ export class IncomingStream implements StreamLoan {
     }
     this.hasWaited = false;
     this.owner.grant(this);
+  }
+
+  private takeItem(): Item | undefined {
+    const item = this.items[this.nextItem];
+    if (!item) return undefined;
+    this.items[this.nextItem++] = undefined;
+    // What is read is not kept, also where there is always more to read.
+    if (this.nextItem < this.items.length / 2) return item;
+    this.items = this.items.slice(this.nextItem);
+    this.nextItem = 0;
+    return item;
   }
 
   private settle(waiter: Waiter): void {

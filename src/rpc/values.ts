@@ -118,8 +118,7 @@ export class ValueEncoder extends Encoder {
     const reference = this.errors ? undefined : this.hooks.reference?.(value);
     if (!reference) {
       if (typeof value === "function") this.refuse("it is a function, and none may be here");
-      const remedy = value instanceof Promise ? "await it" : "send a plain object, or extend Target to lend it";
-      this.refuse(`it is an instance of ${safeName(value.constructor?.name)}: ${remedy}`);
+      this.refuse(`it is an instance of ${safeName(value.constructor?.name)}: ${remedyFor(value)}`);
     }
     const { type, number, kind = 0 } = reference;
     const hasKind = referenceKinds[type - REF_LENT] ? 1 : 0;
@@ -390,4 +389,11 @@ export class ValueDecoder extends Decoder {
 
 function text(value: unknown): string {
   return typeof value === "string" ? value : malformed("an extension without its text");
+}
+
+/** What to send in the place of an object that cannot cross. */
+function remedyFor(value: object): string {
+  if (value instanceof Promise) return "await it";
+  if (value instanceof Blob) return "send its stream(), or its octets (await its arrayBuffer())";
+  return "send a plain object, or extend Target to lend it";
 }

@@ -68,6 +68,7 @@ test.for([
   "groups",
   "errors-and-outcomes",
   "remoting",
+  "streams",
   "pages-at-the-address",
   "supervision",
   "testing",

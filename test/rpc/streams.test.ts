@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { DuowireError } from "../../src/base/errors.js";
 import { STREAM_IDLE_MS } from "../../src/rpc/idle-streams.js";
@@ -477,6 +479,30 @@ test("the window of a reader that is faster than its way grows, and that of a sl
     if (n % 10 === 0) await pair.settle();
   }
   expect(windowsOf(pair.a.peer)).toEqual([STREAM_WINDOW_BYTES]);
+});
+
+test("a slow reader's memory holds a window and an item, however long the stream", { timeout: 60_000 }, async () => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc") as () => void;
+  const inUse = () => {
+    // Buffers are freed a while after they were found to be garbage.
+    for (let n = 0; n < 3; n++) collectGarbage();
+    return process.memoryUsage().arrayBuffers;
+  };
+  const { pair, remote } = setUp();
+  const items = (await pair.answer(remote.big(65_536, 1_000))) as AsyncGenerator;
+  void items.next();
+  await pair.settle();
+  const before = inUse();
+  let most = 0;
+  // Read so slowly that there is always more to read.
+  for (let n = 0; n < 980; n++) {
+    await items.next();
+    await pair.settle();
+    if (n % 100 === 0) most = Math.max(most, inUse() - before);
+  }
+  expect(most).toBeLessThan(2 * STREAM_WINDOW_BYTES);
+  await items.return(undefined);
 });
 
 /** The windows of the streams that a peer reads. */
