@@ -198,6 +198,8 @@ test.each(["thread", "process"])(
     await expect.poll(async () => (await list()).map(({ state }) => state), { timeout: 10_000 }).toEqual(["open"]);
     expect((await list())[0]?.place).toMatchObject({ kind: host, number: expect.any(Number) });
     server.signal("SIGTERM");
+    await server.match(/^draining \(1 open\)/m);
+    writeFileSync(join(place.folder, "go"), "");
     expect(await calling).toMatchObject({ code: 0, out: '"at last"\n' });
     expect(await server.exited).toBe(0);
   },
