@@ -177,10 +177,16 @@ function announce(
   for (const door of admin) print(`  admin: ${door}`);
 }
 
-/** Settles with the first signal that asks for the end. */
+/** Settles with the first signal that asks for the end; from then on, another one ends this process at once. */
 function signalled(): Promise<void> {
   return new Promise((resolve) => {
-    process.once("SIGTERM", () => resolve()).once("SIGINT", () => resolve());
+    let isAsked = false;
+    const asked = () => {
+      if (isAsked) process.exit(exitCodes.failed);
+      isAsked = true;
+      resolve();
+    };
+    process.on("SIGTERM", asked).on("SIGINT", asked);
   });
 }
 
@@ -188,11 +194,8 @@ async function drain(server: Server, doors: readonly AdminDoor[], drainMs: numbe
   const sessions = server.sessions.size;
   if (asJson) print(json({ event: "draining", sessions, drainMs }));
   else if (sessions > 0) print(`draining (${sessions} open) for ${drainMs} ms at most; a second signal ends at once`);
-  const hurry = () => process.exit(exitCodes.failed);
-  process.once("SIGTERM", hurry).once("SIGINT", hurry);
   await server.close({ drainMs });
   await Promise.all(doors.map((door) => door.close()));
-  process.off("SIGTERM", hurry).off("SIGINT", hurry);
   if (asJson) print(json({ event: "closed" }));
   else print("closed");
 }
