@@ -14,7 +14,10 @@ export interface Clock {
   monotonicMs(): number;
   /** Milliseconds since 1970 as the machine believes them; may jump. */
   wallMs(): number;
-  /** Calls `run` once after `ms`, unless cancelled. A waiting timer keeps a Node process alive, as a socket does. */
+  /**
+   * Calls `run` once after `ms`, unless cancelled; what has come meanwhile is told first, see
+   * {@link inputsFirst}. A waiting timer keeps a Node process alive, as a socket does.
+   */
   after(ms: number, run: () => void): CancelTimer;
   /** Calls `run` once when the present turn of the event loop is over. */
   atTurnEnd(run: () => void): void;
@@ -35,8 +38,32 @@ export const platformRandom: RandomOctets = (count) => crypto.getRandomValues(ne
 /** The longest delay that a platform's timer takes; a longer wait is cut into pieces by whoever waits. */
 export const TIMER_MS_MAX = 2_147_483_647;
 
+/**
+ * `clock` with timers that let what has come be told first. After a pause (a busy event loop, a machine that slept) a
+ * platform fires what is due before it reads what has come meanwhile, so that our own pause would look like silence of
+ * the far side: links are suspected and requests repeated, on hundreds of sessions at once, and that is the next pause.
+ */
+export function inputsFirst(clock: Clock): Clock {
+  return {
+    monotonicMs: () => clock.monotonicMs(),
+    wallMs: () => clock.wallMs(),
+    after(ms, run) {
+      let isCancelled = false;
+      const runLater = () => {
+        if (!isCancelled) run();
+      };
+      const cancel = clock.after(ms, () => clock.atTurnEnd(runLater));
+      return () => {
+        isCancelled = true;
+        cancel();
+      };
+    },
+    atTurnEnd: (run) => clock.atTurnEnd(run),
+  };
+}
+
 /** The clock of the platform: Node or a browser. */
-export const systemClock: Clock = {
+export const systemClock: Clock = inputsFirst({
   monotonicMs: () => performance.now(),
   wallMs: () => Date.now(),
   after(ms, run) {
@@ -44,7 +71,7 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
   atTurnEnd: turnEnd(),
-};
+});
 
 /** Node has `setImmediate`; in a browser a message to ourselves is the shortest whole turn, and hidden tabs keep it. */
 function turnEnd(): (run: () => void) => void {

@@ -23,6 +23,10 @@ export const OLDER_ACCESS_MS = 2_400;
 const PATIENCE_ROUND_TRIPS = 6;
 /** Of an attempt that took longer to open, a part was a pause and not the path. */
 const OPENED_MS_MAX = 3_000;
+/** A timer that is this late tells of a pause: this process was kept from its processor. */
+const PAUSE_MS = 100;
+/** Turns of the event loop that an attempt takes on this side: to connect, to ask, to hear the answer. */
+const TURNS = 3;
 /** The first wait after an answered attempt is up to this long; each further one up to twice as long. */
 const BACK_OFF_MS = 100;
 const BACK_OFF_MS_MAX = 5_000;
@@ -87,6 +91,16 @@ export class Attempts {
   /** An attempt let frames through after `ms`: where that takes long, more attempts only stand in each other's way. */
   opened(ms: number): void {
     this.openedMs = Math.min(ms, OPENED_MS_MAX);
+  }
+
+  /**
+   * The timer for the next attempt was `lateMs` late, since this process was kept from its processor: attempts take as
+   * many such pauses as they take turns. Returns how long the last one, `ageMs` old, is still to be waited for.
+   */
+  restMs(lateMs: number, ageMs: number, roundTripMs: number | undefined, now: number): number {
+    if (lateMs <= PAUSE_MS) return 0;
+    this.openedMs = Math.min(Math.max(this.openedMs, TURNS * lateMs), OPENED_MS_MAX);
+    return this.repeatMs(roundTripMs, now) - ageMs;
   }
 
   /**

@@ -56,7 +56,7 @@ export interface CommunicationEvents {
   /** The server will end the session soon. */
   goingAway(goAway: GoAwayFrame): void;
   /** The link that carries the session has gone silent, or answers again. */
-  suspect(): void;
+  suspect(isSuspect: boolean): void;
   /** A bug of ours was caught. */
   bug(error: unknown): void;
 }
@@ -98,9 +98,9 @@ export class Communication {
         welcomed: (welcome, link) => this.welcomed(welcome, link),
         refused: (refusal, link) => this.refused(refusal, link),
         goingAway: (goAway) => events.goingAway(goAway),
-        suspect: () => {
+        suspect: (isSuspect) => {
           this.second?.ensure();
-          events.suspect();
+          events.suspect(isSuspect);
         },
         bug: (error) => events.bug(error),
       },

@@ -144,8 +144,16 @@ export class FirstCommunication {
   }
 
   private tryAfter(ms: number): void {
+    const { clock, attempts } = this.options;
+    const dueAt = clock.monotonicMs() + ms;
     this.cancelRepeat?.();
-    this.cancelRepeat = this.options.clock.after(ms, () => this.try());
+    this.cancelRepeat = clock.after(ms, () => {
+      const now = clock.monotonicMs();
+      const startedAt = this.underWay.at(-1)?.at ?? Number.NEGATIVE_INFINITY;
+      const restMs = attempts.restMs(now - dueAt, now - startedAt, undefined, now);
+      if (restMs > 0) this.tryAfter(restMs);
+      else this.try();
+    });
   }
 
   private giveUp(): void {

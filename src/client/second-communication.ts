@@ -210,7 +210,7 @@ export class SecondCommunication {
   /** Renews the younger attempt, which may have been swallowed; the older one has the time that a slow path takes. */
   private makeRoom(now: number): void {
     const { driver, attempts } = this.options;
-    const waiting = [...this.candidates].filter((candidate) => !candidate.isAttached);
+    const { waiting } = this;
     const [oldest, youngest] = [waiting[0], waiting.at(-1)];
     if (oldest === undefined || youngest === undefined || waiting.length < ATTEMPTS_AT_ONCE) return;
     const isLate = attempts.isLate(now - oldest.startedAt, driver.session.roundTripMs);
@@ -354,8 +354,27 @@ export class SecondCommunication {
   }
 
   private tryAfter(ms: number): void {
+    const { clock } = this.options;
+    const dueAt = clock.monotonicMs() + ms;
     this.cancelNext?.();
-    this.cancelNext = this.options.clock.after(ms, () => this.tryNow());
+    this.cancelNext = clock.after(ms, () => {
+      const restMs = this.restMs(clock.monotonicMs() - dueAt);
+      if (restMs > 0) this.tryAfter(restMs);
+      else this.tryNow();
+    });
+  }
+
+  /** A pause of this process is no reason to give up the attempt that runs, or to make another one beside it. */
+  private restMs(lateMs: number): number {
+    const { driver, clock, attempts } = this.options;
+    const now = clock.monotonicMs();
+    const startedAt = this.waiting.at(-1)?.startedAt ?? Number.NEGATIVE_INFINITY;
+    return attempts.restMs(lateMs, now - startedAt, driver.session.roundTripMs, now);
+  }
+
+  /** The attempts that are under way, the oldest first. */
+  private get waiting(): Candidate[] {
+    return [...this.candidates].filter((candidate) => !candidate.isAttached);
   }
 
   private serverIsGone(): void {

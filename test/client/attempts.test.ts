@@ -33,6 +33,24 @@ describe("Attempts", () => {
     expect(attempts.repeatMs(undefined, 0)).toBeLessThan(REPEAT_SLOWLY_MS);
   });
 
+  test("let what is under way have its time when a pause of this process has made their timer late", () => {
+    const attempts = new Attempts(most, 0);
+    // A timer that is on time, or nearly, says that its attempt has had its time.
+    expect(attempts.restMs(0, REPEAT_MS, undefined, 1_000)).toBe(0);
+    expect(attempts.restMs(100, REPEAT_MS, undefined, 1_000)).toBe(0);
+    expect(attempts.repeatMs(undefined, 1_000)).toBe(REPEAT_MS);
+    // Three turns of such pauses, of which the first has passed.
+    expect(attempts.restMs(500, 900, undefined, 1_000)).toBe(600);
+    expect(attempts.repeatMs(undefined, 1_000)).toBe(1_500);
+    // Where nothing is under way, nothing is waited for.
+    expect(attempts.restMs(500, Number.POSITIVE_INFINITY, undefined, 1_000)).toBeLessThan(0);
+    // However long the pause, the wait has an end; and an attempt that opens quickly ends it all.
+    expect(attempts.restMs(60_000, 0, undefined, 1_000)).toBe(3_000);
+    expect(attempts.restMs(60_000, 3_000, undefined, 1_000)).toBe(0);
+    attempts.opened(20);
+    expect(attempts.repeatMs(undefined, 1_000)).toBe(REPEAT_MS);
+  });
+
   test("give the older of two more time, each time that one was given up", () => {
     const attempts = new Attempts(most, 0);
     expect([attempts.isLate(OLDER_MS - 1, 0), attempts.isLate(OLDER_MS, 0)]).toEqual([false, true]);

@@ -201,6 +201,12 @@ export const mutants: readonly Mutant[] = [
     replace: ``,
   },
   {
+    name: "timers come before what has come in a pause",
+    file: "src/base/clock.ts",
+    find: `clock.after(ms, () => clock.atTurnEnd(runLater))`,
+    replace: `clock.after(ms, runLater)`,
+  },
+  {
     name: "a closed session leaves its timer",
     file: driver,
     find: `if (this.cancelTimer !== undefined || next === Number.POSITIVE_INFINITY) return;

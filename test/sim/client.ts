@@ -1,11 +1,12 @@
 /** A client machine: the real client code over simulated links, one session after the other. */
+import { inputsFirst } from "../../src/base/clock.js";
 import type { DuowireError } from "../../src/base/errors.js";
 import { Communication, type Network } from "../../src/client/communication.js";
 import type { AnnouncedLimits } from "../../src/frame/limits.js";
 import type { SessionState } from "../../src/session/states.js";
 import { SimApplication } from "./application.js";
 import type { Checker } from "./checker.js";
-import { SimulationFailure } from "./failure.js";
+import { demand, SimulationFailure } from "./failure.js";
 import { Connection, type Destination } from "./network.js";
 import { type Party, viewOf } from "./party.js";
 import type { Path } from "./path.js";
@@ -76,7 +77,7 @@ export class SimSession {
     let application: SimApplication | undefined;
     this.communication = new Communication({
       network: openLinks(settings, this.party),
-      clock: machine,
+      clock: inputsFirst(machine),
       random: (count) => {
         const octets = random.octets(count);
         if (count === 16) Buffer.from(octets.buffer).writeUInt32BE(this.conversation, 0);
@@ -100,7 +101,7 @@ export class SimSession {
         },
         goingAway: () => undefined,
         link: () => {},
-        suspect: () => {},
+        suspect: (isSuspect) => this.suspectChanged(isSuspect),
         bug: (error) => {
           throw error instanceof SimulationFailure
             ? error
@@ -111,6 +112,12 @@ export class SimSession {
     this.application = application as unknown as SimApplication;
     const { session } = this.communication.driver;
     this.party.core = () => viewOf(session);
+  }
+
+  /** A path is not suspected while something waits here that may have come over it. */
+  private suspectChanged(isSuspect: boolean): void {
+    const { inputsWaiting } = this.settings.machine;
+    demand(!isSuspect || inputsWaiting === 0, "haste", () => `a path is suspected, and ${inputsWaiting} inputs wait`);
   }
 
   get state(): SessionState {

@@ -25,7 +25,9 @@ export const pointFaults = [
   "client_sleeps",
   "client_sleeps_clock_stands",
   "client_wall_jumps",
+  "client_stalls",
   "server_sleeps",
+  "server_stalls",
   "server_restarts",
   "server_restarts_new_secret",
 ] as const;
@@ -148,6 +150,12 @@ export function applyFault(kind: PointFault, client: SimClient, simulation: Simu
       return true;
     case "client_wall_jumps":
       machine.jumpWall(random.between(-1e6, 1e6));
+      return true;
+    case "client_stalls":
+      machine.stall(random.spread(100, 6_000));
+      return true;
+    case "server_stalls":
+      simulation.server.machine.stall(random.spread(100, 6_000));
       return true;
     case "server_sleeps":
       simulation.server.machine.sleep(random.spread(100, 8_000), random.chance(0.5));

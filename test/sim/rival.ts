@@ -1,4 +1,5 @@
 /** Another client that has the key of a session: it takes the session over, and the first client may not come back. */
+import { inputsFirst } from "../../src/base/clock.js";
 import { Attempts } from "../../src/client/attempts.js";
 import { SecondCommunication } from "../../src/client/second-communication.js";
 import { Driver } from "../../src/driver/driver.js";
@@ -26,7 +27,7 @@ export class Rival {
     let application: SimApplication | undefined;
     this.driver = new Driver({
       side: "client",
-      clock: machine,
+      clock: inputsFirst(machine),
       limits,
       queueBytesMax,
       leaseMs: FRESH_MS,
@@ -56,7 +57,7 @@ export class Rival {
     const network = openLinks(settings, this.party);
     this.second = new SecondCommunication({
       driver: this.driver,
-      clock: machine,
+      clock: inputsFirst(machine),
       attempts: new Attempts((count) => random.octets(count), machine.monotonicMs()),
       open: () => network.open(id, this.admission, key, []),
       ask: (isHeldBack) => network.ask(id, key, isHeldBack, []),

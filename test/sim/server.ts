@@ -6,6 +6,7 @@ import { decideAccess } from "../../src/access/access-acceptance.js";
 import type { Access, CommunicationProcess, ProcessState } from "../../src/access/communication-process.js";
 import { ProcessList } from "../../src/access/process-generation.js";
 import type { Secrets } from "../../src/access/secrets.js";
+import { inputsFirst } from "../../src/base/clock.js";
 import { DuowireError } from "../../src/base/errors.js";
 import { MalformedOctets, sameOctets } from "../../src/base/octets.js";
 import type { AccessFrame, AttachFrame } from "../../src/frame/control.js";
@@ -79,7 +80,7 @@ export class SimProcess implements CommunicationProcess {
     });
     this.reception = new Reception({
       ...settings,
-      clock: machine,
+      clock: inputsFirst(machine),
       secrets,
       links: ["websocket"],
       access,

@@ -127,7 +127,12 @@ export class Machine implements Clock {
   jumpedAt = Number.NEGATIVE_INFINITY;
   private rateNow: number;
   private since = 0;
-  private readonly waiting: (() => void)[] = [];
+  /** What happened to a machine that did not look: timers that are due, and what came from outside. */
+  private readonly dueTimers: (() => void)[] = [];
+  private readonly inputs: (() => void)[] = [];
+  private readonly turnEnds: (() => void)[] = [];
+  /** What came from outside while nobody looked, and has not been told yet. */
+  inputsWaiting = 0;
   private second = 0;
   private firedInSecond = 0;
 
@@ -161,7 +166,7 @@ export class Machine implements Clock {
     const fire = () => {
       if (isOver || this.isCrashed) return;
       if (this.isAsleep) {
-        this.waiting.push(fire);
+        this.dueTimers.push(fire);
         return;
       }
       const earlyMs = due - this.monotonicMs();
@@ -179,26 +184,43 @@ export class Machine implements Clock {
   }
 
   atTurnEnd(run: () => void): void {
-    this.arrive(run, 0);
+    const end = () => {
+      if (this.isAsleep) this.turnEnds.push(end);
+      else if (!this.isCrashed) run();
+    };
+    this.world.after(0, end);
   }
 
   /** Something comes from outside, after `ms`: it is noticed then, or when the machine wakes, or never. */
   arrive(run: () => void, ms: number): void {
     const notice = () => {
       if (this.isCrashed) return;
-      if (this.isAsleep) this.waiting.push(notice);
-      else run();
+      if (!this.isAsleep) return run();
+      this.inputsWaiting += 1;
+      this.inputs.push(() => {
+        this.inputsWaiting -= 1;
+        notice();
+      });
     };
     this.world.after(ms, notice);
   }
 
   /** Sleeps. Its monotonic clock stands still, or goes on; its wall clock goes on in any case. */
   sleep(ms: number, clockStands: boolean): void {
+    this.pause(ms, clockStands, () => this.woke());
+  }
+
+  /** Is busy with something else: its clocks go on, and nobody is told when it goes on itself. */
+  stall(ms: number): void {
+    this.pause(ms, false, () => {});
+  }
+
+  private pause(ms: number, clockStands: boolean, isOver: () => void): void {
     if (this.isAsleep || this.isCrashed) return;
     this.rebase(clockStands ? 0 : this.rate);
     if (clockStands) this.stoodAt = Number.POSITIVE_INFINITY;
     this.isAsleep = true;
-    this.world.after(ms, () => this.wake());
+    this.world.after(ms, () => this.goOn(isOver));
   }
 
   /** Somebody sets the wall clock. */
@@ -210,7 +232,7 @@ export class Machine implements Clock {
   /** Whatever runs here is gone, at once and for good. */
   crash(): void {
     this.isCrashed = true;
-    this.waiting.length = 0;
+    this.dueTimers.length = this.inputs.length = this.turnEnds.length = 0;
     this.timers = 0;
   }
 
@@ -223,13 +245,15 @@ export class Machine implements Clock {
     }
   }
 
-  private wake(): void {
+  /** As a platform does it: the timers first, then what has come meanwhile, and that is one turn. */
+  private goOn(isOver: () => void): void {
     if (this.isCrashed) return;
     if (this.rateNow === 0) this.stoodAt = this.world.now;
     this.rebase(this.rate);
     this.isAsleep = false;
-    for (const run of this.waiting.splice(0)) this.world.after(0, run);
-    this.world.after(0, () => this.woke());
+    for (const missed of [this.dueTimers, this.inputs, this.turnEnds])
+      for (const run of missed.splice(0)) this.world.after(0, run);
+    this.world.after(0, isOver);
   }
 
   private rebase(rateNow: number): void {
