@@ -29,7 +29,7 @@ export interface GenerationOrder {
 export interface ProcessListOptions {
   /** The monotonic time. */
   readonly now: () => number;
-  /** How long a process waits for its first attach before it ends with `attach_timeout`. */
+  /** How long a process waits for its first attach, and hears nothing of its client, before `attach_timeout`. */
   readonly attachDeadlineMs: number;
   /** How long a nonce is remembered: the lease. */
   readonly noncesKeptMs: number;
@@ -45,6 +45,8 @@ interface Entry extends Generation {
   process: CommunicationProcess | undefined;
   ready: Promise<CommunicationProcess>;
   readyMs: number;
+  /** When its client last asked for it. */
+  heardMs: number;
   /** Set when the process must end although it is not made yet. */
   endReason: DuowireError | undefined;
   /** Takes it out of the count of its source. */
@@ -120,7 +122,8 @@ export class ProcessList {
   generate(order: GenerationOrder, make: () => Promise<CommunicationProcess>): Generation {
     const { id, source, nonce } = order;
     const uncount = this.#bySource.add(source);
-    const entry: Entry = { id, source, process: undefined, readyMs: 0, endReason: undefined, uncount, ready: make() };
+    const times = { readyMs: 0, heardMs: 0 };
+    const entry: Entry = { id, source, process: undefined, ...times, endReason: undefined, uncount, ready: make() };
     this.#entries.set(id, entry);
     this.#waiting.set(source, (this.#waiting.get(source) ?? new Set()).add(entry));
     if (nonce !== undefined) this.#remember(nonce, id);
@@ -143,6 +146,17 @@ export class ProcessList {
     return entry?.process === undefined ? 0 : this.#options.now() - entry.readyMs;
   }
 
+  /**
+   * The client of this process has asked for it: whoever tries to attach, however long that takes on a busy machine,
+   * is waited for. Call it for nobody who has not shown the access's nonce, the key or an admission token.
+   */
+  heard(id: string): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || !this.#deadlines.delete(entry)) return;
+    entry.heardMs = this.#options.now();
+    this.#deadlines.add(entry);
+  }
+
   /** Ends the process with this identification; false when there is none. */
   end(id: string, reason: DuowireError): boolean {
     const entry = this.#entries.get(id);
@@ -162,7 +176,7 @@ export class ProcessList {
   /** When {@link overdue} next has something to say; undefined while no process waits for its first attach. */
   get nextDeadlineMs(): number | undefined {
     for (const entry of this.#deadlines) {
-      if (isWaiting(entry)) return entry.readyMs + this.#options.attachDeadlineMs;
+      if (isWaiting(entry)) return entry.heardMs + this.#options.attachDeadlineMs;
       this.#stopWaiting(entry);
     }
     return undefined;
@@ -173,7 +187,7 @@ export class ProcessList {
     const latestMs = this.#options.now() - this.#options.attachDeadlineMs;
     const overdue: string[] = [];
     for (const entry of this.#deadlines) {
-      if (entry.readyMs > latestMs) break;
+      if (entry.heardMs > latestMs) break;
       if (isWaiting(entry)) overdue.push(entry.id);
       this.#stopWaiting(entry);
     }
@@ -182,7 +196,7 @@ export class ProcessList {
 
   #made(entry: Entry, process: CommunicationProcess): CommunicationProcess {
     entry.process = process;
-    entry.readyMs = this.#options.now();
+    entry.readyMs = entry.heardMs = this.#options.now();
     this.#deadlines.add(entry);
     void process.ended.then((reason) => {
       this.#remove(entry);

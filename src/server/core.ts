@@ -121,7 +121,10 @@ export class ServerCore {
     };
     const decision = decideAccess(request, state, settings.limits);
     if (decision.kind === "refuse") throw decision.error;
-    if (decision.kind === "repeat") return this.ready(decision.id);
+    if (decision.kind === "repeat") {
+      processes.heard(decision.id);
+      return this.ready(decision.id);
+    }
     this.#rates.take(source, nowMs);
     const id = settings.ids.next();
     const order = { id, source, nonce: request.nonce };

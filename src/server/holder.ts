@@ -14,6 +14,7 @@ export async function processFor(
   if (key === undefined || !core.secrets.keyFits(id, key)) throw sessionUnknown();
   const generation = core.processes.get(id);
   if (generation === undefined) throw core.processes.crashOf(id) ?? new DuowireError("session_ended");
+  core.processes.heard(id);
   return generation.ready;
 }
 

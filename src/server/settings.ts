@@ -70,7 +70,7 @@ export interface ServerOptions<Service extends object = object> {
   readonly secret?: Uint8Array | string;
   /** How long a session outlives its links. 120,000 ms. */
   readonly leaseMs?: number;
-  /** How long a process waits for its first attach before it ends with `attach_timeout`. 15,000 ms. */
+  /** How long a process that was never attached to waits for a sign of its client until `attach_timeout`. 15,000 ms. */
   readonly attachDeadlineMs?: number;
   /** How long the answer to a first access stays open for the results of early calls (D4). 100 ms. */
   readonly firstAnswerHoldMs?: number;

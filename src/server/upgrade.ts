@@ -85,6 +85,7 @@ export class UpgradeAcceptor {
     if (admission === undefined || generation === undefined) throw sessionUnknown();
     const process = await generation.ready.catch(() => undefined);
     if (!process?.admits(admission)) throw sessionUnknown();
+    processes.heard(place.id);
     return process;
   }
 

@@ -94,6 +94,21 @@ test("ProcessList finds who waited in vain, each at its own deadline", async () 
   expect([list.overdue(), list.overdue(), list.nextDeadlineMs]).toEqual([["WAO3"], [], undefined]);
 });
 
+test("ProcessList waits for a client that tries to attach, for as long as it tries", async () => {
+  await generate("WAO1");
+  await generate("WAO2");
+  now += 10_000;
+  list.heard("WAO1");
+  now += 5_000;
+  expect(list.overdue()).toEqual(["WAO2"]);
+  list.heard("WAO2");
+  list.heard("WAO3");
+  now += 9_999;
+  expect([list.overdue(), list.nextDeadlineMs]).toEqual([[], now + 1]);
+  now += 1;
+  expect([list.overdue(), list.ageMs("WAO1")]).toEqual([["WAO1"], 25_000]);
+});
+
 test("ProcessList remembers nonces for the lease, also those of ended processes", async () => {
   const process = await generate("WAO1", "n");
   process.end(new DuowireError("closed"));

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { DuowireError } from "../../src/base/errors.js";
 import { encodeFrame } from "../../src/frame/frame.js";
 import { ManualClock } from "./manual-clock.js";
@@ -219,6 +220,27 @@ test("first access that is never attached to ends after attachDeadlineMs, and ma
   expect(reason?.code).toBe("attach_timeout");
   expect(server.sessions.size).toBe(0);
   expect((await access(url)).answer.status).toBe(201);
+});
+
+test("first access whose client repeats it, or comes with a token, is waited for", async () => {
+  const clock = new ManualClock();
+  const { url, server, port } = await startServer({ clock });
+  const body = JSON.stringify({ nonce: "3".repeat(32) });
+  const { id, admission } = await access(url, body);
+  const stays = async (sign: () => Promise<unknown>) => {
+    clock.advance(14_000);
+    await sign();
+    expect(server.sessions.get(id)?.state).toBe("waiting");
+  };
+  await stays(() => access(url, body));
+  const protocols = ["duowire.1", `duowire.admission.${admission}`];
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/${id}`, protocols);
+  await stays(() => once(socket, "open"));
+  socket.close();
+  await once(socket, "close");
+  await stays(async () => undefined);
+  clock.advance(1_000);
+  await expect.poll(() => server.sessions.size).toBe(0);
 });
 
 test("authorize names the principal, or refuses before a process is made", async () => {
