@@ -3,7 +3,7 @@
  * links, requests and calls. They are the same processes, and the same reception, as in the server's own process.
  */
 import type { Socket } from "node:net";
-import type { ProcessObserver } from "../access/communication-process.js";
+import type { ProcessFigures, ProcessObserver } from "../access/communication-process.js";
 import { type Clock, platformRandom } from "../base/clock.js";
 import type { DuowireError } from "../base/errors.js";
 import { acceptWebSocket, webSocketAcceptor } from "../link/websocket-server.js";
@@ -26,7 +26,11 @@ type Order<Type extends ToCarrier["type"]> = Extract<ToCarrier, { readonly type:
 interface Carried {
   readonly process: ServiceProcess;
   readonly talk: FlowTalk;
+  /** What the server knows of it. */
+  figures: ProcessFigures;
 }
+
+const NO_FIGURES: ProcessFigures = { callsRunning: 0, callsOpen: 0, queuedBytes: 0 };
 
 /** The processes of one carrier. */
 export class CarriedProcesses {
@@ -59,7 +63,7 @@ export class CarriedProcesses {
         return void this.answer(message);
       case "ping": {
         const { heapUsed: heapBytes, rss: rssBytes } = process.memoryUsage();
-        return this.post({ type: "pong", number: message.number, heapBytes, rssBytes });
+        return this.post({ type: "pong", number: message.number, heapBytes, rssBytes, figures: this.newFigures() });
       }
       case "leave":
         process.exit();
@@ -67,6 +71,18 @@ export class CarriedProcesses {
       default:
         this.flows.receive(message);
     }
+  }
+
+  /** The figures that have changed since the last time, so that a thousand quiet sessions cost nothing. */
+  private newFigures(): [id: string, figures: ProcessFigures][] {
+    const changed: [string, ProcessFigures][] = [];
+    for (const [id, carried] of this.processes) {
+      const { figures } = carried.process;
+      if (isSame(figures, carried.figures)) continue;
+      carried.figures = figures;
+      changed.push([id, figures]);
+    }
+    return changed;
   }
 
   private find(id: string): ServiceProcess | undefined {
@@ -88,7 +104,7 @@ export class CarriedProcesses {
       root: clientRelay(() => process.client),
       events: this.talkEvents(id),
     });
-    this.processes.set(id, { process, talk });
+    this.processes.set(id, { process, talk, figures: NO_FIGURES });
     try {
       await process.start(this.service);
     } catch (error) {
@@ -175,4 +191,9 @@ export class CarriedProcesses {
     const { state, linkKind, lastAttach } = process;
     this.post({ type: "state", id, state, linkKind, lastAttach });
   }
+}
+
+function isSame(one: ProcessFigures, other: ProcessFigures): boolean {
+  const { callsRunning, callsOpen, queuedBytes } = one;
+  return callsRunning === other.callsRunning && callsOpen === other.callsOpen && queuedBytes === other.queuedBytes;
 }

@@ -3,7 +3,9 @@
  * share a carrier share it.
  */
 import type { Socket } from "node:net";
+import type { ProcessFigures } from "../access/communication-process.js";
 import type { Carrier, CarrierEnd } from "./carrier.js";
+import { crashError } from "./carrier-end.js";
 import type { CarriedRequest, CarriedResponse, FlowNumber, FromCarrier, ToCarrier } from "./carrier-messages.js";
 import { type Flow, Flows } from "./flow.js";
 import { MovingSocket } from "./socket-hand-off.js";
@@ -14,6 +16,8 @@ export type SessionMessage = Extract<FromCarrier, { readonly id: string }>;
 /** A process as its channel sees it. */
 export interface ChannelSession {
   receive(message: SessionMessage): void;
+  /** How much it has under way now. */
+  figuresCame(figures: ProcessFigures): void;
   /** The carrier is gone. */
   crashed(end: CarrierEnd): void;
 }
@@ -37,6 +41,7 @@ export class CarrierChannel {
   /** Sockets that the carrier has not confirmed. */
   private readonly sockets = new Map<number, MovingSocket>();
   private lastSocket = 0;
+  private memory: number | undefined;
 
   constructor(readonly carrier: Carrier) {
     carrier.listen((message) => this.receive(message));
@@ -79,6 +84,11 @@ export class CarrierChannel {
     this.carrier.post({ type: "socket", id, number, request, head }, socket);
   }
 
+  /** What the carrier takes of memory, as it last said: a thread its heap, a process what is resident. */
+  get memoryBytes(): number | undefined {
+    return this.memory;
+  }
+
   private receive(message: FromCarrier): void {
     switch (message.type) {
       case "octets":
@@ -90,15 +100,21 @@ export class CarrierChannel {
         return this.answers.get(message.flow)?.(message.response);
       case "socket_taken":
         return this.socketTaken(message.number);
+      case "pong":
+        return this.figuresCame(message);
       case "ready":
       case "unusable":
       case "dying":
-      case "pong":
-        // The carrier's own business, and that of who watches its health.
+        // The carrier's own business.
         return;
       default:
         this.sessions.get(message.id)?.receive(message);
     }
+  }
+
+  private figuresCame({ heapBytes, rssBytes, figures }: Extract<FromCarrier, { readonly type: "pong" }>): void {
+    this.memory = this.carrier.kind === "thread" ? heapBytes : rssBytes;
+    for (const [id, newest] of figures) this.sessions.get(id)?.figuresCame(newest);
   }
 
   private socketTaken(number: number): void {
@@ -112,7 +128,7 @@ export class CarrierChannel {
     const sessions = [...this.sessions.values()];
     this.sessions.clear();
     for (const session of sessions) session.crashed(end);
-    this.flows.end(`the communication process ended unexpectedly: ${end.reason}`);
+    this.flows.end(crashError(end).message);
     this.answers.clear();
   }
 }

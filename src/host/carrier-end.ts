@@ -1,4 +1,4 @@
-/** Why a carrier ended, told apart and put in words: for the server's event, and for the client (without a stack). */
+/** Why a carrier ended, told apart and put in words: in full for the server's event, its kind only for the client. */
 import type { CarrierEndCause } from "../access/carrier-report.js";
 import { DuowireError } from "../base/errors.js";
 import type { CarrierEnd, KillCause } from "./carrier.js";
@@ -19,7 +19,7 @@ export interface EndKnowledge {
 /** Signals that V8 and Node end themselves with when memory cannot be had. */
 const ABORT_SIGNALS = ["SIGABRT", "SIGTRAP", "SIGILL"];
 
-/** An end with its cause and a phrase for it, which clients may read: without a stack, and without a folder. */
+/** An end with its cause and a phrase for it, for the server's program. */
 export function explainEnd(exit: Exit, known: EndKnowledge): CarrierEnd {
   return { ...exit, ...(known.killed ?? causeOf(exit, known)) };
 }
@@ -41,10 +41,19 @@ function causeOf({ code, signal, error }: Exit, { limits = {} }: EndKnowledge): 
   return { cause: "exit", reason: `it exited by itself with code ${code}` };
 }
 
-/** What the clients of an ended carrier's sessions are told. */
-export function crashError(reason: string): DuowireError {
-  return new DuowireError("process_crashed", `the communication process has ended unexpectedly: ${reason}`);
+/** What the clients of an ended carrier's sessions are told; the cause is for the server's program. */
+export function crashError({ cause, reason, error }: CarrierEnd): DuowireError {
+  const message = `the communication process has ended unexpectedly: ${told[cause] ?? reason}`;
+  return new DuowireError("process_crashed", message, { cause: error ?? new Error(reason) });
 }
+
+/** The kind of an end where its reason says more: what an error said and what the limits are stays with the server. */
+const told: { readonly [Cause in CarrierEndCause]?: string } = {
+  uncaught_exception: "an error was not caught",
+  out_of_memory: "it ran out of memory",
+  cpu_time: "it used up its processor time",
+  start_failed: "it could not be started",
+};
 
 function codeOf(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined;
@@ -53,10 +62,5 @@ function codeOf(error: unknown): unknown {
 /** The first line only: a second one is usually the stack of something else. */
 function messageOf(error: unknown): string {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return withoutFolders(text.split("\n", 1)[0]?.slice(0, 500) ?? "");
-}
-
-/** A text with the names of files, without the folders that they lie in: where that is, is not a client's business. */
-export function withoutFolders(text: string): string {
-  return text.replace(/(?:file:\/\/)?(?:\b[A-Za-z]:)?[\\/](?:[^\s'"\\/]+[\\/])+/g, "");
+  return text.split("\n", 1)[0]?.slice(0, 500) ?? "";
 }

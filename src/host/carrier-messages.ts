@@ -6,7 +6,7 @@
  * `id` is always a session's identification. A **flow** is a numbered two-way run of octets with credit, opened by the
  * server's side: a relayed link, one HTTP request and its answer, or calls of the server's program and of the carrier.
  */
-import type { Access, ProcessState } from "../access/communication-process.js";
+import type { Access, ProcessFigures, ProcessState } from "../access/communication-process.js";
 import type { CallOutcome, ErrorSide } from "../base/errors.js";
 import type { AccessFrame } from "../frame/control.js";
 import type { AnnouncedLimits } from "../frame/limits.js";
@@ -170,6 +170,12 @@ export type FromCarrier =
       readonly error: CarriedError;
     }
   | { readonly type: "bug"; readonly id: string; readonly error: CarriedError }
-  /** Answers `ping`. */
-  | { readonly type: "pong"; readonly number: number; readonly heapBytes: number; readonly rssBytes: number }
+  /** Answers `ping`, with the figures of each session that has others than it had at the ping before. */
+  | {
+      readonly type: "pong";
+      readonly number: number;
+      readonly heapBytes: number;
+      readonly rssBytes: number;
+      readonly figures: readonly (readonly [id: string, figures: ProcessFigures])[];
+    }
   | FlowMessage;

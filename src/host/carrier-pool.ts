@@ -2,13 +2,11 @@
  * Where a host gets its carriers from: starts them as the plan says, watches that they turn, gives them to sessions,
  * and tells how each ended. What is decided when is pool-plan.ts's and heartbeat.ts's; this file only carries it out.
  */
-import { basename } from "node:path";
 import type { CarrierReport } from "../access/carrier-report.js";
 import type { CancelTimer, Clock } from "../base/clock.js";
 import { type Deferred, deferred } from "../base/deferred.js";
 import { DuowireError } from "../base/errors.js";
 import type { Carrier, CarrierEnd, CarrierOptions, KillCause, StartCarrier } from "./carrier.js";
-import { withoutFolders } from "./carrier-end.js";
 import { Heartbeat, type HeartbeatLimits } from "./heartbeat.js";
 import { type PoolAction, type PoolLimits, PoolPlan } from "./pool-plan.js";
 
@@ -27,6 +25,9 @@ const LEAVE_MS = 2_000;
 /** How long sessions that have ended may take to dispose of their services: a little more than each of them may. */
 const CLOSE_MS = 15_000;
 
+/** What clients are told of a start that failed; why is for the server's program. */
+const NOT_LOADED = "the service's module could not be loaded";
+
 /** A carrier with what the pool knows of it. */
 interface Member {
   readonly number: number;
@@ -34,8 +35,8 @@ interface Member {
   readonly startedMs: number;
   sessions: number;
   isLoaded: boolean;
-  /** Why it could not be used, as `ready` said. */
-  failure: DuowireError | undefined;
+  /** Why it could not be used, in full. */
+  failure: Error | undefined;
   /** It was told to leave: whatever ends it now is no crash. */
   isLeaving: boolean;
 }
@@ -167,9 +168,7 @@ export class CarrierPool {
   }
 
   #unusable(member: Member, error: unknown): void {
-    const message = withoutFolders(error instanceof Error ? error.message : String(error));
-    const cause = error instanceof DuowireError ? (error.cause ?? error) : error;
-    member.failure ??= new DuowireError("service_failed", message, { side: "local", cause });
+    member.failure ??= error instanceof Error ? error : new Error(String(error));
     this.#kill(member, "start_failed", member.failure.message);
   }
 
@@ -179,7 +178,8 @@ export class CarrierPool {
     this.#byCarrier.delete(carrier);
     this.#heartbeat.forget(member);
     const explained = this.#explain(member, end);
-    this.#plan.ended(number, member.failure ?? new DuowireError("service_failed", explained.reason), this.#nowMs);
+    const cause = member.failure ?? new Error(explained.reason, { cause: explained.error });
+    this.#plan.ended(number, new DuowireError("service_failed", NOT_LOADED, { side: "local", cause }), this.#nowMs);
     this.#carryOut();
     const livedMs = this.#nowMs - startedMs;
     this.#report({ kind: carrier.kind, number: carrier.number, sessions, livedMs, ...explained });
@@ -230,9 +230,7 @@ export class CarrierPool {
     }
   }
 
-  /** Names the module without its folder: clients are told, and where it lies is not their business. */
-  #startFailure(what: string, cause?: unknown): DuowireError {
-    const module = basename(this.#options.carrier.module.pathname);
-    return new DuowireError("service_failed", `the service's module ${module} ${what}`, { side: "local", cause });
+  #startFailure(what: string, cause?: unknown): Error {
+    return new Error(`the service module ${this.#options.carrier.module.href} ${what}`, { cause });
   }
 }

@@ -5,6 +5,7 @@
 import type {
   Access,
   CommunicationProcess,
+  ProcessFigures,
   ProcessGrounds,
   ProcessPlace,
   ProcessState,
@@ -40,6 +41,8 @@ const DISPOSE_MS_MAX = 12_000;
 export class FarProcess implements CommunicationProcess, ChannelSession {
   state: ProcessState = "waiting";
   linkKind: LinkKind | undefined;
+  /** At most some seconds old; of a process that hangs, what it said before. */
+  figures: ProcessFigures = { callsRunning: 0, callsOpen: 0, queuedBytes: 0 };
   readonly ended: Promise<DuowireError>;
   private readonly made: Deferred<void> = deferred();
   private readonly end_: Deferred<DuowireError> = deferred();
@@ -150,8 +153,9 @@ export class FarProcess implements CommunicationProcess, ChannelSession {
   }
 
   get place(): ProcessPlace {
-    const { kind, number } = this.channel.carrier;
-    return { kind, number };
+    const { carrier, memoryBytes } = this.channel;
+    const { kind, number } = carrier;
+    return memoryBytes === undefined ? { kind, number } : { kind, number, memoryBytes };
   }
 
   drain(reason: DuowireError, withinMs: number): void {
@@ -189,10 +193,14 @@ export class FarProcess implements CommunicationProcess, ChannelSession {
     }
   }
 
-  crashed({ reason, error }: CarrierEnd): void {
-    const crash = crashError(reason);
+  figuresCame(figures: ProcessFigures): void {
+    this.figures = figures;
+  }
+
+  crashed(end: CarrierEnd): void {
+    const crash = crashError(end);
     // What a thread died of, with its stack: nobody else tells the program of it.
-    if (error !== undefined) this.grounds.observer.serviceError(this.access, "uncaught", error);
+    if (end.error !== undefined) this.grounds.observer.serviceError(this.access, "uncaught", end.error);
     this.made.reject(crash);
     this.over(this.endReason ?? crash);
     this.release();

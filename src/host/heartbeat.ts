@@ -8,7 +8,7 @@
 export interface HeartbeatLimits {
   /** Until its module is loaded. 10,000 ms. */
   readonly startMs: number;
-  /** Until it answers a ping, once it is loaded. 10,000 ms; 0 asks never, such as for a debugger. */
+  /** Until it answers a ping, once it is loaded. 10,000 ms; 0 judges nobody, such as for a debugger. */
   readonly stuckMs: number;
 }
 
@@ -88,10 +88,10 @@ export class Heartbeat<Carrier> {
     for (const [carrier, pulse] of this.#pulses) {
       if (pulse.isAsked) pulse.silentMs += countedMs;
       const limitMs = pulse.isLoaded ? this.#limits.stuckMs : this.#limits.startMs;
-      if (pulse.isAsked && pulse.silentMs >= limitMs) {
+      if (pulse.isAsked && limitMs > 0 && pulse.silentMs >= limitMs) {
         this.#pulses.delete(carrier);
         findings[pulse.isLoaded ? "stuck" : "late"].push(carrier);
-      } else if (!pulse.isAsked && this.#limits.stuckMs > 0) {
+      } else if (!pulse.isAsked) {
         pulse.isAsked = true;
         findings.ping.push(carrier);
       }

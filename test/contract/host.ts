@@ -179,6 +179,20 @@ export function hostContract({ name, make }: HostCase): void {
       expect(numbers).toEqual(Array.from({ length: 500 }, (_, n) => n));
     });
 
+    test("the live list tells what is under way, where, and how much memory that takes", async () => {
+      const session = open({ expose: { ...exposed, confirm: () => new Promise<boolean>(() => {}) } as never });
+      const { id, pid } = await session.remote.who();
+      const waiting = [session.remote.wait(), session.remote.ask("ever?")].map((call) => call.catch(() => undefined));
+      const seen = server.sessions.get(id);
+      await expect.poll(() => seen?.figures, { timeout: LINK_MS }).toMatchObject({ callsRunning: 2, callsOpen: 1 });
+      const { kind, number, memoryBytes } = seen?.place ?? {};
+      expect(name.toLowerCase()).toContain(kind);
+      expect(number).toEqual(kind === "process" ? pid : kind === "thread" ? expect.any(Number) : undefined);
+      if (kind !== "inline") expect(memoryBytes).toBeGreaterThan(1_048_576);
+      seen?.end();
+      await Promise.all(waiting);
+    });
+
     test("a client that server.sessions calls while its session ends leaves each call with an outcome", async () => {
       const session = open({ expose: { ...exposed, confirm: () => new Promise<boolean>(() => {}) } as never });
       const id = await idOf(session);

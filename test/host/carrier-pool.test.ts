@@ -93,31 +93,32 @@ test.each([
   [
     "never finishes loading",
     () => clock.advance(10_000),
-    "the service's module desk.js did not finish loading within 10 s",
+    "the service module file:///srv/secret/desk.js did not finish loading within 10 s",
   ],
   [
     "throws",
     () => at(0).loading.reject(new DuowireError("service_failed", "cannot find '/srv/secret/prices.js'")),
-    "cannot find 'prices.js'",
+    "cannot find '/srv/secret/prices.js'",
   ],
   [
     "has no service",
     () => at(0).loading.reject(new Error("file:///srv/secret/desk.js has no default export")),
-    "desk.js has no default export",
+    "file:///srv/secret/desk.js has no default export",
   ],
   [
     "exits while it is loaded",
     () => at(0).end({ code: 3 }),
-    "the service's module desk.js failed while it was loaded: it exited by itself with code 3",
+    "the service module file:///srv/secret/desk.js failed while it was loaded: it exited by itself with code 3",
   ],
-])("CarrierPool refuses an access when the module %s", async (_what, happen, message) => {
+])("CarrierPool refuses an access when the module %s, and tells only the server why", async (_what, happen, reason) => {
+  const message = "the service's module could not be loaded";
   const pool = makePool({ warmMin: 0, warmMax: 0 });
   const taking = pool.take();
   taking.catch(() => undefined);
   await happen();
   await clock.settle();
   await expect(taking).rejects.toMatchObject({ code: "service_failed", message });
-  expect(lastReport()).toMatchObject({ cause: "start_failed", reason: message, sessions: 0 });
+  expect(lastReport()).toMatchObject({ cause: "start_failed", reason, sessions: 0 });
   // Whoever comes right after is told the same at once, and starts nothing.
   await expect(pool.take()).rejects.toMatchObject({ code: "service_failed", message });
   expect(carriers.length).toBe(1);
@@ -135,7 +136,7 @@ test.each([
   [
     { code: 1, error: new TypeError("/srv/secret/x is undefined\n    at desk.js:3") },
     "uncaught_exception",
-    "an error was not caught: TypeError: x is undefined",
+    "an error was not caught: TypeError: /srv/secret/x is undefined",
   ],
   [
     { code: 1, error: Object.assign(new Error("…"), { code: "ERR_WORKER_OUT_OF_MEMORY" }) },

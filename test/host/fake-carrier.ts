@@ -27,7 +27,8 @@ export class FakeCarrier implements Carrier {
     this.posted.push(message);
     if (!this.answers) return;
     if (message.type === "leave") this.end({ code: 0 });
-    if (message.type === "ping") this.say({ type: "pong", number: message.number, heapBytes: 0, rssBytes: 0 });
+    if (message.type === "ping")
+      this.say({ type: "pong", number: message.number, heapBytes: 0, rssBytes: 0, figures: [] });
   }
 
   listen(receive: (message: FromCarrier) => void): void {

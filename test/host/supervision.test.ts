@@ -59,7 +59,8 @@ type Crash = readonly [
   only: Kind | "both",
   (session: ReturnType<typeof connect<Unruly>>) => unknown,
   CarrierEndCause,
-  string,
+  reason: string,
+  told?: string,
 ];
 
 const crashes: readonly Crash[] = [
@@ -69,7 +70,8 @@ const crashes: readonly Crash[] = [
     "both",
     ({ remote }) => remote.throwLater(),
     "uncaught_exception",
-    "an error was not caught: TypeError: the price of prices.js is not a number",
+    "an error was not caught: TypeError: the price of /srv/desk/prices.js is not a number",
+    "an error was not caught",
   ],
   [
     "rejects where nobody catches",
@@ -77,6 +79,7 @@ const crashes: readonly Crash[] = [
     ({ remote }) => remote.rejectLater(),
     "uncaught_exception",
     "an error was not caught: RangeError: too late",
+    "an error was not caught",
   ],
   [
     "fills a thread's memory",
@@ -84,6 +87,7 @@ const crashes: readonly Crash[] = [
     ({ remote }) => remote.fill(),
     "out_of_memory",
     "it ran out of memory, its limit is 48 MiB",
+    "it ran out of memory",
   ],
   [
     "fills a process's memory",
@@ -91,22 +95,24 @@ const crashes: readonly Crash[] = [
     ({ remote }) => remote.fill(),
     "out_of_memory",
     "it ran out of memory (Node aborted with SIGABRT), its limit is 48 MiB",
+    "it ran out of memory",
   ],
   ["is killed", "process", ({ remote }) => remote.die("SIGUSR2"), "signal", "it was killed by SIGUSR2"],
 ];
 
 const cases = crashes.flatMap(([what, only, ...rest]) =>
-  kinds.filter((kind) => only === "both" || only === kind).map((kind) => [kind, what, ...rest] as const),
+  kinds.filter((kind) => only === "both" || only === kind).map((kind) => [kind, what, rest] as const),
 );
 
-test.each(cases)("a %s that %s ends its session, and says why", async (kind, _what, crash, cause, reason) => {
+test.each(cases)("a %s that %s ends its session, and says why", async (kind, _what, rest) => {
+  const [crash, cause, reason, told = reason] = rest;
   const { open, ends } = await startUnruly(kind, { limits: { memoryMiB: 48 } });
   const [bad, good] = [open(), open()];
   await Promise.all([bad.remote.echo(1), good.remote.echo(1)]);
   void crash(bad);
   const closed = await bad.closed;
   expect(closed.code).toBe("process_crashed");
-  expect(closed.message).toBe(`the communication process has ended unexpectedly: ${reason}`);
+  expect(closed.message).toBe(`the communication process has ended unexpectedly: ${told}`);
   await expect.poll(() => ends).toMatchObject([{ kind, cause, reason, sessions: 1 }]);
   expect(await good.remote.echo(3)).toBe(3);
 });
@@ -117,7 +123,7 @@ test("a process is ended when it has used its processor time", async (context) =
   const session = open();
   await session.remote.echo(1);
   void session.remote.loop();
-  expect((await session.closed).message).toContain("it used its 3 s of processor time");
+  expect((await session.closed).message).toContain("it used up its processor time");
   expect(ends).toMatchObject([{ cause: "cpu_time" }]);
 });
 
@@ -133,26 +139,24 @@ test("what a service started ends with its process, however that ends", async (c
 });
 
 const broken: readonly (readonly [file: string, message: string])[] = [
-  ["throws", "the service module throws.mjs cannot be used: prices are not open yet"],
+  ["throws", "throws.mjs cannot be used: prices are not open yet"],
   ["empty", "has no class as its default export"],
-  ["hangs", "the service's module hangs.mjs did not finish loading within 1.5 s"],
-  ["loops", "the service's module loops.mjs did not finish loading within 1.5 s"],
+  ["hangs", "hangs.mjs did not finish loading within 1.5 s"],
+  ["loops", "loops.mjs did not finish loading within 1.5 s"],
   ["exits", "exits.mjs"],
   ["absent", "absent.mjs"],
 ];
 
 test.each(kinds.flatMap((kind) => broken.map(([file, message]) => [kind, file, message] as const)))(
-  "an access to a service in a %s whose module is broken (%s) is refused, and told which and why",
+  "an access to a service in a %s whose module is broken (%s) is refused, and only the server is told why",
   async (kind, file, message) => {
     const module = new URL(`./services/broken/${file}.mjs`, import.meta.url);
     const deadline = message.includes("1.5 s") ? { startMs: 1_500 } : {};
     const { open, ends } = await start(hosts[kind](module, { ...cold, ...deadline }));
     const refusal = (await open().closed) as DuowireError;
-    expect(refusal).toMatchObject({ code: "service_failed", message: expect.stringContaining(message) });
-    expect(refusal.message).not.toContain("/services/");
-    await expect
-      .poll(() => ends)
-      .toMatchObject([{ kind, cause: "start_failed", sessions: 0, reason: refusal.message }]);
+    expect(refusal).toMatchObject({ code: "service_failed", message: "the service's module could not be loaded" });
+    const reason = expect.stringContaining(message);
+    await expect.poll(() => ends).toMatchObject([{ kind, cause: "start_failed", sessions: 0, reason }]);
   },
 );
 
@@ -235,11 +239,9 @@ test("a server that is closed leaves no process and no zombie", async (context) 
 test("a system that has no room for another process refuses the access, and says so", async () => {
   const { open, ends } = await start(childProcess(unruly, { ...cold, env: { HUGE: "x".repeat(10_000_000) } }));
   const refusal = await open().closed;
-  expect(refusal).toMatchObject({
-    code: "service_failed",
-    message: expect.stringMatching(/unruly\.ts .*it could not be started \(spawn E2BIG\)/),
-  });
-  expect(ends).toMatchObject([{ cause: "start_failed", number: 0 }]);
+  expect(refusal).toMatchObject({ code: "service_failed", message: "the service's module could not be loaded" });
+  const reason = expect.stringMatching(/unruly\.ts .*it could not be started \(spawn E2BIG\)/);
+  expect(ends).toMatchObject([{ cause: "start_failed", number: 0, reason }]);
 });
 
 test("a thread starts in a server with flags of V8, which Node refuses to be told again", async () => {
