@@ -144,6 +144,7 @@ async function serveForParent(name) {
     };
     one();
   });
+  process.once("disconnect", () => process.exit());
   process.send({ url });
 }
 
