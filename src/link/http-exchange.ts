@@ -133,7 +133,10 @@ class HttpExchangeLink implements Link {
   private pump(): void {
     if (this.events === undefined || this.isEnding) return;
     const { requests, parking } = this;
-    if (this.queue.length > 0) return requests.length < REQUESTS_MAX ? this.post() : undefined;
+    // Both places may have become free at once, and the next time that somebody pumps may be far.
+    const isBusy = this.queue.length > 0;
+    while (this.queue.length > 0 && requests.length < REQUESTS_MAX) this.post();
+    if (isBusy) return;
     if (this.lastNumber === 0) return;
     // The place was taken back: a request that does not wait ends the answer that does.
     const mustLeave = requests.length === 1 && requests[0]?.isParked && !parking.isGranted;

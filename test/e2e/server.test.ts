@@ -106,6 +106,8 @@ test("server.close({ drainMs }) refuses the new, lets the old go on, and ends th
   const server = await start();
   const [brief, long] = [open(server.address.href, "brief"), open(server.address.href, "long")];
   await Promise.all([brief.remote.hello(), long.remote.hello()]);
+  // With a call under way, a session is not idle: it may go on until the time to drain is over.
+  const waiting = long.remote.wait();
   const startedAt = performance.now();
   const closing = server.close({ drainMs: 500 });
   const late = connect<Board>(server.address.href, { connectTimeoutMs: 300, expose: { show: (text) => text } });
@@ -113,6 +115,7 @@ test("server.close({ drainMs }) refuses the new, lets the old go on, and ends th
   expect(await long.remote.hello()).toBe("board");
   await brief.close();
   expect((await long.closed).code).toBe("server_closed");
+  await expect(waiting).rejects.toMatchObject({ code: "outcome_unknown" });
   await closing;
   expect(performance.now() - startedAt).toBeLessThan(1_500);
 });
