@@ -3,9 +3,9 @@
 // npm run build && npm ci --prefix bench && node bench/fan-out.mjs [--clients 5000] [--messages 40] [--rounds 3]
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { listening, median } from "./support.mjs";
 
 const PAYLOAD = "x".repeat(100);
 const OPENING_AT_ONCE = 50;
@@ -146,15 +146,4 @@ async function serveForParent(name) {
   });
   process.once("disconnect", () => process.exit());
   process.send({ url });
-}
-
-async function listening() {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return server;
-}
-
-function median(figures) {
-  return figures.sort((a, b) => a - b)[figures.length >> 1];
 }

@@ -5,12 +5,12 @@
 // With --slow-reader, one stream to a reader that waits 1 ms after each chunk, and what memory that took.
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { listening, median } from "./support.mjs";
 
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc");
@@ -247,15 +247,4 @@ async function emitAll(socket, bufferedAmount) {
     while (bufferedAmount() > UNDER_WAY_MAX) await new Promise(setImmediate);
     if (n % 16 === 15) await new Promise(setImmediate);
   }
-}
-
-async function listening() {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return server;
-}
-
-function median(figures) {
-  return figures.sort((a, b) => a - b)[figures.length >> 1];
 }

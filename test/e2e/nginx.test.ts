@@ -3,7 +3,7 @@ import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { connect } from "../../src/client/index.js";
 import { Service } from "../../src/index.js";
 import { serve } from "../../src/server/index.js";
-import { startPlainNginx } from "../support/nginx.js";
+import { startNginx } from "../support/nginx.js";
 
 interface HearerClient {
   hear(n: number): void;
@@ -42,9 +42,7 @@ test.for([
 ] as const)("through nginx %s, a first call and a word of the server come within 2 s", async ([, directives, kind]) => {
   const server = await serve({ address: "http://127.0.0.1:0/WAO", service: Herald });
   onTestFinished(() => server.close());
-  const port = await startPlainNginx(
-    `location / { proxy_pass http://127.0.0.1:${server.address.port}; ${directives} }`,
-  );
+  const port = await startNginx(`location / { proxy_pass http://127.0.0.1:${server.address.port}; ${directives} }`);
   const heard: number[] = [];
   const startedAt = performance.now();
   const expose = { hear: (n: number) => void heard.push(n) };

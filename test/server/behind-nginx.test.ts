@@ -1,14 +1,11 @@
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
-import { type AddressInfo, createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { beforeEach, expect, onTestFinished, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { ConnectionAddress } from "../../src/access/connection-address.js";
+import { startNginx } from "../support/nginx.js";
 import { attachFrame, bearer, startServer } from "./support.js";
 
 beforeEach((context) => {
@@ -17,59 +14,10 @@ beforeEach((context) => {
 });
 
 /** nginx with TLS and a path prefix in front of `upstream`; returns the public address of the server behind. */
-async function startNginx(upstream: number, directives = ""): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), "duowire-nginx-"));
-  const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
-  const files = ["-keyout", join(folder, "key.pem"), "-out", join(folder, "cert.pem")];
-  execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", ...files, ...subject], {
-    stdio: "ignore",
-  });
-  const port = await freePort();
-  const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${folder};`);
-  const config = `
-    daemon off; pid ${folder}/pid; error_log ${folder}/error.log; worker_processes 1;
-    events {}
-    http {
-      access_log off; ${paths.join(" ")}
-      server {
-        listen 127.0.0.1:${port} ssl;
-        ssl_certificate ${folder}/cert.pem; ssl_certificate_key ${folder}/key.pem;
-        location /apps/duo/ {
-          proxy_pass http://127.0.0.1:${upstream}/;
-          proxy_http_version 1.1;
-          ${directives}
-        }
-      }
-    }`;
-  writeFileSync(join(folder, "nginx.conf"), config);
-  const nginx = spawn("nginx", ["-p", folder, "-c", join(folder, "nginx.conf")], { stdio: "ignore" });
-  onTestFinished(async () => {
-    const ended = once(nginx, "exit");
-    nginx.kill();
-    await ended;
-    rmSync(folder, { recursive: true, force: true });
-  });
-  const address = `https://localhost:${port}/apps/duo/WAO`;
-  await expect
-    .poll(
-      () =>
-        ask("GET", address).then(
-          ({ statusCode }) => statusCode,
-          () => 0,
-        ),
-      { timeout: 10_000 },
-    )
-    .toBe(405);
-  return address;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
+async function publish(upstream: number, directives = ""): Promise<string> {
+  const proxied = `proxy_pass http://127.0.0.1:${upstream}/; proxy_http_version 1.1; ${directives}`;
+  const port = await startNginx(`location /apps/duo/ { ${proxied} }`, { tls: true });
+  return `https://localhost:${port}/apps/duo/WAO`;
 }
 
 /** The certificate is our own, made for this test: that it is trusted is not what is tested here. */
@@ -84,7 +32,7 @@ async function ask(method: string, url: string, headers: Record<string, string> 
 
 test("behind nginx the relative Location leads to the right address", async () => {
   const { port, server } = await startServer();
-  const fixed = await startNginx(port);
+  const fixed = await publish(port);
   const answer = await ask("POST", fixed);
   expect(answer.statusCode).toBe(201);
   const { id, key } = JSON.parse(answer.text);
@@ -98,7 +46,7 @@ test("behind nginx the relative Location leads to the right address", async () =
 
 test("behind nginx with default headers a page is refused, and told both values and both remedies", async () => {
   const { port } = await startServer();
-  const fixed = await startNginx(port);
+  const fixed = await publish(port);
   const { origin } = new URL(fixed);
   const answer = await ask("POST", fixed, { origin });
   expect(answer.statusCode).toBe(403);
@@ -117,7 +65,7 @@ test("behind nginx with default headers a page is refused, and told both values 
 
 test("behind nginx with trustProxy a page of the same origin is let in, and its cookie is Secure", async () => {
   const { port, host } = await startServer({ trustProxy: true });
-  const fixed = await startNginx(
+  const fixed = await publish(
     port,
     `proxy_set_header X-Forwarded-Host $http_host; proxy_set_header X-Forwarded-Proto $scheme;
      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;`,
@@ -135,10 +83,7 @@ test("behind nginx with trustProxy a page of the same origin is let in, and its 
 
 test("behind nginx an upgrade reaches the process", async () => {
   const { port, host } = await startServer();
-  const fixed = await startNginx(
-    port,
-    'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";',
-  );
+  const fixed = await publish(port, 'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";');
   const { id, key, admission } = JSON.parse((await ask("POST", fixed)).text);
   const socket = new WebSocket(
     fixed.replace("https", "wss").replace("WAO", id),
