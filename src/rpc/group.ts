@@ -6,7 +6,9 @@ import { OctetWriter } from "../base/octets.js";
 import { encodeValue } from "./codec.js";
 import { localError, writeNumber } from "./messages.js";
 import type { RemoteCall } from "./remote-call.js";
-import type { Remote } from "./types.js";
+import { Target } from "./service.js";
+import { streamKindOf } from "./stream-shapes.js";
+import type { Remote, ResultOf } from "./types.js";
 
 /** A call of the far side's root without its number: the same octets for every session. */
 export interface EncodedCall {
@@ -64,9 +66,12 @@ export type GroupClient<Client> = {
   readonly [Name in keyof Remote<Client>]: Remote<Client>[Name] extends (
     ...args: infer Args
   ) => RemoteCall<infer Result>
-    ? (...args: Args) => GroupCall<Result>
+    ? (...args: DataOf<Args>) => GroupCall<Result>
     : never;
 };
+
+/** Without the calls that may stand for an argument elsewhere: what one session will return is nothing to the others. */
+type DataOf<Args extends readonly unknown[]> = { [Index in keyof Args]: Exclude<Args[Index], ResultOf<unknown>> };
 
 /** One group, as a service sees it: the same in every host. `Client` is what the members' clients expose. */
 export interface ServiceGroup<Client> {
@@ -106,8 +111,10 @@ export function encodeCall(method: string, args: readonly unknown[]): EncodedCal
 const nothingIsLent = {
   stacks: false,
   send(value: object): undefined {
-    if (typeof value !== "function") return undefined;
-    const message = "a group's call is written once for all members, so it cannot pass a function: call each client";
+    const isLent = typeof value === "function" || value instanceof Target || streamKindOf(value) !== undefined;
+    if (!isLent) return undefined;
+    const what = typeof value === "function" ? "a function" : "an object by reference or a stream";
+    const message = `a group's call is written once for all members, so it cannot pass ${what}: call each client`;
     throw localError("invalid_argument", message);
   },
   receive: () => undefined,

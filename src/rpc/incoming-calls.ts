@@ -338,7 +338,8 @@ export class IncomingCalls {
       if (context.ended) return;
       isWritten = true;
       if (type === RESULT) bytes = writer.length - start;
-      references.answered(sink.commit(false), call.method);
+      // A stream has one reader, so a result that holds one is for the caller alone: no call may name it.
+      if (references.answered(sink.commit(false), call.method)) bytes = Number.POSITIVE_INFINITY;
     } catch (error) {
       if (!(error instanceof DuowireError)) throw error;
       if (!isWritten) sink.rollback();
@@ -362,7 +363,8 @@ function unsendableThen(): DuowireError {
   return localError("invalid_argument", "result.then cannot be sent: it is a function");
 }
 
-function hasThen(value: unknown): boolean {
+/** Whether awaiting `value` would call something of it. */
+export function hasThen(value: unknown): boolean {
   return typeof value === "object" && typeof (value as { then?: unknown } | null)?.then === "function";
 }
 

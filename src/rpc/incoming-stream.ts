@@ -137,7 +137,7 @@ export class IncomingStream implements StreamLoan {
     return bytes;
   }
 
-  /** An item came that is refused: whoever reads it is told, and the far side. */
+  /** It ends by an error of this side, such as an item that is refused: its reader is told, and the far side. */
   refuse(error: DuowireError): void {
     if (this.isStopped) return;
     this.isStopped = true;
@@ -154,6 +154,10 @@ export class IncomingStream implements StreamLoan {
 
   discard(): void {
     this.stop();
+  }
+
+  giveUp(error: DuowireError): void {
+    this.refuse(error);
   }
 
   private used(bytes: number): void {

@@ -4,11 +4,13 @@
  */
 import { DuowireError, protocolError } from "../base/errors.js";
 import type { OctetReader, OctetWriter } from "../base/octets.js";
+import { whenAborted } from "./abort-listeners.js";
 import { answered, endError, failureOf, notMade } from "./call-failures.js";
 import { type Metadata, writeOptions } from "./call-options.js";
 import { beginMessage, decodeValue, encodeValue } from "./codec.js";
 import { waitUntil } from "./deadline.js";
 import type { EncodedCall } from "./group.js";
+import { hasThen } from "./incoming-calls.js";
 import { type InterceptedCall, intercept } from "./interceptors.js";
 import {
   CALL,
@@ -153,7 +155,10 @@ export class OutgoingCalls implements CallMaker, CallOwner {
       this.cancels.add(call.number);
       this.context.wake();
     }
-    call.reject(localError(code, undefined, { cause, outcome: isSent ? "outcome_unknown" : "not_sent" }));
+    const error = localError(code, undefined, { cause, outcome: isSent ? "outcome_unknown" : "not_sent" });
+    // Whoever still reads an upload is to hear of it, and whoever sends it stops.
+    for (const stream of call.streams ?? []) stream.giveUp(error);
+    call.reject(error);
     for (const dependent of call.dependents ?? []) this.abandon(dependent, code, cause);
   }
 
@@ -170,7 +175,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     let refusal: DuowireError | undefined;
     try {
       value = decodeValue(this.references, reader);
-      if (!isFailure && isThenable(value)) throw localError("invalid_argument", "the result has a function then");
+      if (!isFailure && hasThen(value)) throw localError("invalid_argument", "the result has a function then");
     } catch (error) {
       if (!(error instanceof DuowireError)) throw error;
       refusal = error;
@@ -234,13 +239,12 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     const hasDeadline = dueAt < Number.MAX_SAFE_INTEGER;
     this.send(call, args, hasDeadline ? Math.ceil(dueAt - this.startedAt) : undefined, metadata);
     call.options = { signal, timeoutMs, metadata };
-    const onAbort = () => this.abandon(call, "cancelled", signal?.reason);
-    signal?.addEventListener("abort", onAbort);
+    const stopListening = signal && whenAborted(signal, () => this.abandon(call, "cancelled", signal.reason));
     const cancelTimer = hasDeadline
       ? waitUntil(clock, dueAt, () => this.abandon(call, "deadline_exceeded"))
       : undefined;
     call.cleanUp = () => {
-      signal?.removeEventListener("abort", onAbort);
+      stopListening?.();
       cancelTimer?.();
     };
   }
@@ -313,7 +317,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
       this.references.takeBack(call.waiting?.lent);
       throw error;
     }
-    this.references.committed(call.mark, call.method, call.waiting?.lent);
+    call.streams = this.references.committed(call.mark, call.method, call.waiting?.lent);
     call.number = ++this.lastNumber;
     this.open.set(call.number, call);
     if (!call.waiting) this.pin(call);
@@ -392,9 +396,4 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     for (const one of call.pins ?? []) one.pins--;
     call.pins = undefined;
   }
-}
-
-/** Whether awaiting `value` would call something of the far side's: then it is no result. */
-function isThenable(value: unknown): boolean {
-  return typeof value === "object" && typeof (value as { then?: unknown } | null)?.then === "function";
 }

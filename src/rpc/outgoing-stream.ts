@@ -132,6 +132,10 @@ export class OutgoingStream implements StreamLoan {
     this.break(new DuowireError("stream_broken", "what was to write into it never got it"));
   }
 
+  giveUp(error: DuowireError): void {
+    this.break(error);
+  }
+
   private sendItem(item: SourceItem): void {
     try {
       const { mark, bytes } = this.owner.sendItem(this, item);
@@ -147,7 +151,8 @@ export class OutgoingStream implements StreamLoan {
 
   private came(next: Next): void {
     this.isAsking = false;
-    if (this.hasEnded || this.isStopped) return;
+    // What ended it while the source was asked, such as an error, is not undone by what the source says to that.
+    if (this.hasEnded || this.isStopped || this.next) return;
     if (next.type === "break") this.owner.failed(this, next.error);
     this.put(next);
   }

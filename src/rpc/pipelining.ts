@@ -103,7 +103,9 @@ export class Results<Call extends Dependent> {
 
   constructor(private readonly references: References) {}
 
-  /** A call was answered; `bytes` is the size of a RESULT, 0 for a FAILURE. Calls that waited for it become ready. */
+  /**
+   * A call was answered; `bytes` is the size of a RESULT, 0 for a FAILURE. Calls that waited for it become ready.
+   */
   answered(number: number, next: number, value: unknown, bytes: number): void {
     if (bytes > 0) this.keep(number, next, value, bytes);
     const waiters = this.waiters?.get(number);
@@ -179,7 +181,8 @@ export class Results<Call extends Dependent> {
     if (reference !== undefined && by - number <= LENT_REACH) return this.references.lentValue(reference);
     const place = number % DATA_REACH;
     if (this.numbers[place] === number && by - number <= DATA_REACH) return copyOf(this.values[place]);
-    const why = `it failed, or is data of more than ${NAMED_BYTES_MAX} octets or ${DATA_REACH} calls ago`;
+    const data = `data of more than ${NAMED_BYTES_MAX} octets or ${DATA_REACH} calls ago`;
+    const why = `it failed, holds a stream, or is ${data}`;
     throw localError("invalid_argument", `the result of call ${number} is not there (${why}): await it and pass it on`);
   }
 }

@@ -177,19 +177,26 @@ export class References implements ReferenceOwner {
     return this.named.splice(0);
   }
 
-  /** What a message lent that was given to the session with this mark; `origin` is the method that it belongs to. */
-  committed(mark: number, origin: string, loans: readonly unknown[] = this.lent): void {
-    for (const one of loans as (Export | StreamLoan)[]) if ("takeBack" in one) Object.assign(one, { mark, origin });
+  /**
+   * What a message lent that was given to the session with this mark; `origin` is the method that it belongs to.
+   * Returns the streams among it, if any.
+   */
+  committed(mark: number, origin: string, loans: readonly unknown[] = this.lent): StreamLoan[] | undefined {
+    let streams: StreamLoan[] | undefined;
+    for (const one of loans as (Export | StreamLoan)[]) {
+      if (!("takeBack" in one)) continue;
+      streams ??= [];
+      streams.push(Object.assign(one, { mark, origin }));
+    }
+    return streams;
   }
 
-  /** An answer or an item was committed with this mark. */
-  answered(mark: number, origin: string): void {
-    if (this.lent.length > 0) {
-      this.committed(mark, origin);
-      this.lent.length = 0;
-    }
-    if (this.named.length === 0) return;
+  /** An answer or an item was committed with this mark. Returns whether it lends a stream. */
+  answered(mark: number, origin: string): boolean {
+    const streams = this.lent.length > 0 ? this.committed(mark, origin) : undefined;
+    this.lent.length = 0;
     for (const one of this.named.splice(0)) this.addMark(one, mark);
+    return streams !== undefined;
   }
 
   /** What {@link pins} returned is named by the message with this mark, or by none. */

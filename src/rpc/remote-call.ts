@@ -1,6 +1,7 @@
 import { localError } from "./messages.js";
 import type { CallTarget, Gap } from "./naming.js";
 import { makeResult } from "./result-stub.js";
+import type { StreamLoan } from "./stream-owner.js";
 import type { CallOptions } from "./stub.js";
 import type { Pipelined, ResultOf, resultOf } from "./types.js";
 
@@ -74,6 +75,8 @@ export class PendingCall implements RemoteCall<unknown> {
   options: CallOptions | undefined;
   /** Stubs that may not be released before the answer, besides the target. */
   pins: readonly { pins: number }[] | undefined;
+  /** The streams among its arguments. */
+  streams: readonly StreamLoan[] | undefined;
   /** What was made on behalf of the same call. */
   madeFor: Set<PendingCall> | undefined;
   /** Undoes what timeouts and signals hold. */
@@ -166,7 +169,7 @@ export class PendingCall implements RemoteCall<unknown> {
     settle?.(value);
     this.cleanUp?.();
     this.madeFor?.delete(this);
-    this.cleanUp = this.resolvePromise = this.rejectPromise = undefined;
+    this.cleanUp = this.streams = this.resolvePromise = this.rejectPromise = undefined;
   }
 
   private observe(): Promise<unknown> {

@@ -1,4 +1,5 @@
 /** What the ends of a stream and the parts of a peer know of each other. */
+import type { DuowireError } from "../base/errors.js";
 import type { IncomingStream } from "./incoming-stream.js";
 import type { OutgoingStream, SourceItem } from "./outgoing-stream.js";
 import type { Taken } from "./references.js";
@@ -11,6 +12,8 @@ export interface StreamLoan {
   takeBack(): void;
   /** The message that brought it is not delivered. */
   discard(): void;
+  /** The call that lends it is given up: it ends with this error, at both sides. */
+  giveUp(error: DuowireError): void;
 }
 
 /** What the ends of streams ask of their peer. */

@@ -113,11 +113,13 @@ class IterableSource implements ItemSource {
   }
 }
 
-/** What a WritableStream of this side writes into a stream that the far side lent. */
+/**
+ * What a WritableStream of this side writes into a stream that the far side lent. It does not keep that WritableStream:
+ * one that nobody has any more can be collected, and the stream is broken then.
+ */
 export class WritableSource implements ItemSource {
-  readonly writable: WritableStream<unknown>;
   private readonly closing = deferred<void>();
-  private controller: WritableStreamDefaultController | undefined;
+  private controller: { deref(): WritableStreamDefaultController | undefined } | undefined;
   /** What is written and not sent yet. */
   private written: { readonly item: SourceItem | undefined } | undefined;
   private wanted: ((item: SourceItem | undefined) => void) | undefined;
@@ -126,16 +128,22 @@ export class WritableSource implements ItemSource {
   private isOver = false;
 
   constructor(
-    item: (value: unknown) => SourceItem,
+    private readonly item: (value: unknown) => SourceItem,
     private readonly abort: (reason: unknown) => void,
-  ) {
-    this.writable = new WritableStream({
+  ) {}
+
+  /** Makes the WritableStream; once. */
+  open(): WritableStream<unknown> {
+    return new WritableStream({
       start: (controller) => {
-        this.controller = controller;
+        this.controller = typeof WeakRef === "undefined" ? { deref: () => controller } : new WeakRef(controller);
+        // An abort does not wait for what is being written, nor for the far side's answer to the end.
+        const { signal } = controller;
+        signal?.addEventListener("abort", () => this.giveUp(signal.reason));
       },
-      write: (value) => this.write(item(value)),
+      write: (value) => this.write(this.item(value)),
       close: () => this.close(),
-      abort: (reason) => this.abort(reason ?? localError("cancelled", "the stream was aborted")),
+      abort: (reason) => this.giveUp(reason),
     });
   }
 
@@ -157,7 +165,16 @@ export class WritableSource implements ItemSource {
     const error = reason ?? localError("stream_broken", "the far side takes no more of this stream");
     this.closing.reject(error);
     this.unwanted?.(error);
-    this.controller?.error(error);
+    const controller = this.controller?.deref();
+    // One that was aborted is failing already, and Node does not bear both.
+    if (!controller?.signal?.aborted) controller?.error(error);
+  }
+
+  private giveUp(reason: unknown): void {
+    const error = reason ?? localError("cancelled", "the stream was aborted");
+    this.abort(error);
+    // Behind an end that was sent nothing can be said any more, but nobody here waits for its answer either.
+    this.stop(error);
   }
 
   /** Resolves when the item was given to the session. */

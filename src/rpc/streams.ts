@@ -32,6 +32,7 @@ import {
 } from "./messages.js";
 import { type ItemSource, OutgoingStream, type SourceItem } from "./outgoing-stream.js";
 import type { References, Taken } from "./references.js";
+import { forgetCollected, whenCollected } from "./stream-garbage.js";
 import type { StreamLoan, StreamOwner } from "./stream-owner.js";
 import {
   drainInto,
@@ -52,11 +53,6 @@ import { REF_STREAM, type Reference } from "./values.js";
  * most a quarter of `queueBytesMax`.
  */
 export const STREAM_QUEUE_BYTES = 262_144;
-
-const collected =
-  typeof FinalizationRegistry === "undefined"
-    ? undefined
-    : new FinalizationRegistry<IncomingStream>((stream) => stream.stop());
 
 /** Both tables, and the turns of what is sent. */
 export class Streams implements StreamOwner {
@@ -125,11 +121,13 @@ export class Streams implements StreamOwner {
       const stream = new OutgoingStream(this, -number, source, true, STREAM_EARLY_BYTES);
       this.table.outgoing.set(-number, stream);
       stream.ask();
-      return { stream, value: source.writable };
+      const writable = source.open();
+      whenCollected(writable, stream);
+      return { stream, value: writable };
     }
     const stream = this.read(number);
     const value = kind === ITERABLE ? new RemoteIterable(stream) : readableOf(stream, kind === READABLE_OCTETS);
-    collected?.register(value, stream, stream);
+    whenCollected(value, stream);
     return { stream, value };
   }
 
@@ -266,7 +264,7 @@ export class Streams implements StreamOwner {
   }
 
   stop(stream: IncomingStream, reason: unknown): void {
-    collected?.unregister(stream);
+    forgetCollected(stream);
     this.credits.delete(stream);
     // A stream that the far side lent and ended is over; one that it fills for us waits for this word.
     if (this.context.ended || (stream.hasEnded && stream.number > 0)) return;

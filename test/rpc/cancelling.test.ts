@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
 import { DuowireError } from "../../src/base/errors.js";
 import { callSignal } from "../../src/rpc/incoming-call.js";
@@ -236,4 +237,16 @@ test("end of the session aborts running methods with its reason, and answers not
 
 test("callSignal outside of a call is never aborted", () => {
   expect(callSignal().aborted).toBe(false);
+});
+
+test("a signal has one listener, however many calls are made with it, and none afterwards", async () => {
+  const { pair, remote, controller } = setUp(100);
+  const calls = Array.from({ length: 50 }, () => remote.work());
+  const quick = await pair.answer(remote.quick());
+  expect(quick).toBe("quick");
+  expect(getEventListeners(controller.signal, "abort")).toHaveLength(1);
+  controller.abort("enough");
+  const outcomes = await pair.answer(Promise.allSettled(calls));
+  for (const outcome of outcomes) expect(outcome).toMatchObject({ reason: { code: "cancelled", cause: "enough" } });
+  expect(getEventListeners(controller.signal, "abort")).toHaveLength(0);
 });

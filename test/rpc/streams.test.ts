@@ -65,6 +65,13 @@ class Root {
         await writer.close();
         return "closed";
       },
+      async fill(into: WritableStream<unknown>) {
+        const writer = into.getWriter();
+        for (;;) {
+          await writer.write(new Uint8Array(1_000));
+          await turn();
+        }
+      },
       async abort(into: WritableStream<unknown>) {
         const writer = into.getWriter();
         await writer.write(1);
@@ -223,6 +230,96 @@ test("a writable stream feels the far side's back-pressure", async () => {
   expect(written).toBeLessThan(10);
   await pair.answer(flood);
   expect(written).toBe(100);
+});
+
+test("an abort waits for nothing that the far side does not take, and never looks like an end", async () => {
+  const { pair, log, remote } = setUp();
+  const stuck = new WritableStream({ write: () => new Promise(() => {}) });
+  const writer = ((await pair.answer(remote.echo(stuck))) as WritableStream).getWriter();
+  const writes = (async () => {
+    for (;;) await writer.write(new Uint8Array(10_000));
+  })();
+  await Promise.all([expect(writes).rejects.toThrow("enough"), pair.answer(writer.abort(new Error("enough")))]);
+
+  const other = ((await pair.answer(remote.sink())) as WritableStream).getWriter();
+  await pair.answer(other.write("start"));
+  // Of a length that travels in fragments: what ends the stream waits until it has left.
+  void other.write("x".repeat(100_000));
+  await turn();
+  void other.abort(new Error("half of it"));
+  await pair.settle();
+  expect(log.at(-1)).toBe("aborted: half of it");
+
+  const slow = new WritableStream({ close: () => new Promise(() => {}) });
+  const closing = ((await pair.answer(remote.echo(slow))) as WritableStream).getWriter();
+  const closed = closing.close();
+  await pair.settle();
+  closing.abort(new Error("no time")).catch(() => {});
+  await expect(closed).rejects.toThrow("no time");
+});
+
+test("a WritableStream that nobody writes into any more is given back", async () => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc") as () => void;
+  const { pair, log, remote } = setUp();
+  await pair.answer(remote.sink());
+  await expect
+    .poll(async () => {
+      collectGarbage();
+      await pair.settle();
+      return log;
+    })
+    .toEqual([expect.stringMatching("aborted")]);
+  expectNothingLeft(pair);
+});
+
+test("a call that is given up ends the streams that it brought, at both sides", async () => {
+  const { pair, remote } = setUp();
+  let left = false;
+  async function* endless() {
+    try {
+      for (let n = 0; ; n++) {
+        yield n;
+        await turn();
+      }
+    } finally {
+      left = true;
+    }
+  }
+  const summing = remote.sum(endless()) as unknown as Disposable & PromiseLike<unknown>;
+  for (let n = 0; n < 10; n++) {
+    pair.travel(pair.a, pair.b);
+    pair.travel(pair.b, pair.a);
+    await turn();
+  }
+  expect(pair.b.peer.figures.runningCount).toBe(1);
+  summing[Symbol.dispose]();
+  await pair.settle();
+  expect(left).toBe(true);
+  expect(pair.b.peer.figures.runningCount).toBe(0);
+
+  const aborts: unknown[] = [];
+  const sink = new WritableStream({ abort: (reason) => void aborts.push(reason) });
+  const filling = remote.fill(sink) as unknown as Disposable & PromiseLike<unknown>;
+  for (let n = 0; n < 3; n++) {
+    pair.travel(pair.a, pair.b);
+    pair.travel(pair.b, pair.a);
+    await turn();
+  }
+  filling[Symbol.dispose]();
+  await pair.settle();
+  expect(aborts).toMatchObject([{ code: "cancelled" }]);
+  expect(pair.b.peer.figures.runningCount).toBe(0);
+  expectNothingLeft(pair);
+});
+
+test("a result that holds a stream is its caller's alone", async () => {
+  const { pair, remote } = setUp();
+  const counting = remote.count(3);
+  const error = await pair.failure(remote.sum(counting));
+  expect(error).toMatchObject({ code: "invalid_argument" });
+  expect(error.message).toMatch(/holds a stream.*await it and pass it on/);
+  expect(await pair.answer(remote.sum(await counting))).toBe(6);
 });
 
 test("a generator does not start before it is asked, and its finally runs when the reader leaves early", async () => {

@@ -4,6 +4,7 @@
  */
 import { expectTypeOf, test } from "vitest";
 import {
+  type GroupClient,
   type Passed,
   type Pipelined,
   type Received,
@@ -283,4 +284,14 @@ test("what must not compile", () => {
 test("Service.client has the type of what the client exposes", () => {
   expectTypeOf<Desk["client"]>().toEqualTypeOf<Remote<DeskClient>>();
   expectTypeOf<Desk["client"]["confirm"]>().toEqualTypeOf<(question: Passed<string>) => RemoteCall<boolean>>();
+});
+
+test("a group's arguments are data, and no calls whose result one session will have", () => {
+  const check = (group: GroupClient<DeskClient>, desk: Remote<DeskClient>, text: Remote<{ text(): string }>) => {
+    desk.confirm(text.text());
+    // @ts-expect-error: written once for all members, and only one of them knows that call.
+    group.confirm(text.text());
+    return group.confirm("ready?");
+  };
+  expectTypeOf(check).parameter(0).toHaveProperty("confirm");
 });
