@@ -70,7 +70,7 @@ export type GroupClient<Client> = {
     : never;
 };
 
-/** Without the calls that may stand for an argument elsewhere: what one session will return means nothing to another. */
+/** Without the calls that stand for arguments elsewhere: what one session will return means nothing to another. */
 type DataOf<Args extends readonly unknown[]> = { [Index in keyof Args]: Exclude<Args[Index], ResultOf<unknown>> };
 
 /** One group, as a service sees it: the same in every host. `Client` is what the members' clients expose. */
