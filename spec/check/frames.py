@@ -272,7 +272,7 @@ FIELDS: dict[int, dict[str, tuple[Check, bool]]] = {
     WELCOME: {
         "version": (_count, False), "attach": (_at_least_one, False), "received": (_count, False),
         "clockMs": (_count, False), "limits": (_limits, True), "leaseMs": (_count, False),
-        "admission": (_text, False), "id": (_text, True), "key": (_KEY, True), "links": (_texts, True),
+        "admission": (_text, False), "id": (_text, True), "key": (_KEY, True), "links": (_texts, True), "heldMs": (_count, True),
         "ahead": (_ahead, True),
     },
     REFUSED: {"code": (_text, False), "message": (_reason, False), "retryAfterMs": (_count, True)},

@@ -55,6 +55,12 @@ export interface ProcessPlace {
   readonly memoryBytes?: number;
 }
 
+/** The ACCESS that a link has brought already. */
+export interface AccessProof extends AccessFrame {
+  /** For how long it was here until the process was made: WELCOME tells it, so that nobody takes it for a long way. */
+  readonly heldMs?: number;
+}
+
 /** A communication process, live or ended. */
 export interface CommunicationProcess {
   readonly access: Access;
@@ -71,7 +77,7 @@ export interface CommunicationProcess {
    * a first access or of its repeat, which needs no key. A link that comes while the process is made waits for it in
    * the live list (D3).
    */
-  accept(link: Link, proof?: AccessFrame): void;
+  accept(link: Link, proof?: AccessProof): void;
   /**
    * Takes over the socket of an upgrade that was admitted, and makes a link of it where the process runs. False, or
    * left out: it cannot, and the caller makes the link.

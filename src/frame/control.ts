@@ -56,6 +56,8 @@ export interface WelcomeFrame {
   readonly key?: Uint8Array;
   /** Which kinds of link the server offers, the best first. */
   readonly links?: readonly string[];
+  /** Only in the answer to ACCESS: for how long the server had it until the process was made. */
+  readonly heldMs?: number;
   readonly ahead?: Uint8Array;
 }
 
@@ -182,6 +184,7 @@ const fieldsOf: Record<ControlFrame["type"], Record<string, Field>> = {
     id: may(text),
     key: may(octetsOf(KEY_BYTES)),
     links: may(texts),
+    heldMs: may(count),
     ahead: may(ahead),
   },
   refused: { code: must(text), message: must(reason), retryAfterMs: may(count) },

@@ -6,9 +6,8 @@
  * `id` is always a session's identification. A **flow** is a numbered two-way run of octets with credit, opened by the
  * server's side: a relayed link, one HTTP request and its answer, or calls of the server's program and of the carrier.
  */
-import type { Access, ProcessFigures, ProcessState } from "../access/communication-process.js";
+import type { Access, AccessProof, ProcessFigures, ProcessState } from "../access/communication-process.js";
 import type { CallOutcome, ErrorSide } from "../base/errors.js";
-import type { AccessFrame } from "../frame/control.js";
 import type { AnnouncedLimits } from "../frame/limits.js";
 import type { LinkEnd, LinkKind } from "../frame/link.js";
 
@@ -111,7 +110,7 @@ export type ToCarrier =
       readonly id: string;
       readonly flow: FlowNumber;
       readonly kind: LinkKind;
-      readonly proof: AccessFrame | undefined;
+      readonly proof: AccessProof | undefined;
     }
   /** A flow that is one HTTP request: its body's octets follow if `hasBody`. Answered by `answer`. */
   | {

@@ -4,6 +4,7 @@
  */
 import type {
   Access,
+  AccessProof,
   CommunicationProcess,
   ProcessFigures,
   ProcessGrounds,
@@ -14,7 +15,6 @@ import type {
 import type { CancelTimer } from "../base/clock.js";
 import { type Deferred, deferred } from "../base/deferred.js";
 import { DuowireError } from "../base/errors.js";
-import type { AccessFrame } from "../frame/control.js";
 import { WINDOW_RESERVE_BYTES, WRITE_BYTES_MAX } from "../frame/limits.js";
 import type { Link, LinkKind } from "../frame/link.js";
 import type { EncodedCall } from "../rpc/group.js";
@@ -109,7 +109,7 @@ export class FarProcess implements CommunicationProcess, ChannelSession {
     return this.talk.peer.callEncoded(call);
   }
 
-  accept(link: Link, proof?: AccessFrame): void {
+  accept(link: Link, proof?: AccessProof): void {
     if (this.isOver) {
       link.listen({ opened: () => undefined, receive: () => undefined, closed: () => undefined });
       return link.close("the session has ended");

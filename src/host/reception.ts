@@ -4,13 +4,13 @@
  *
  * It is the same wherever the process runs. What the conversation is about (calls) is handed in as an application.
  */
-import type { Access, ProcessState } from "../access/communication-process.js";
+import type { Access, AccessProof, ProcessState } from "../access/communication-process.js";
 import type { Secrets } from "../access/secrets.js";
 import type { CancelTimer, Clock } from "../base/clock.js";
 import { DuowireError, type ErrorCode } from "../base/errors.js";
 import { MalformedOctets, sameOctets } from "../base/octets.js";
 import { type Application, Driver } from "../driver/driver.js";
-import type { AccessFrame, AttachFrame } from "../frame/control.js";
+import type { AttachFrame } from "../frame/control.js";
 import { decodeFrames, encodeFrame, type Frame, frameLengthAt } from "../frame/frame.js";
 import { type AnnouncedLimits, WIRE_VERSION } from "../frame/limits.js";
 import type { Link, LinkEnd, LinkEvents } from "../frame/link.js";
@@ -106,7 +106,7 @@ export class Reception {
   }
 
   /** Takes a link; see CommunicationProcess.accept. */
-  accept(link: Link, proof?: AccessFrame): void {
+  accept(link: Link, proof?: AccessProof): void {
     // The oldest makes room: what a client has given up must not keep out what it tries next.
     const [oldest] = this.unproven;
     if (proof === undefined && oldest !== undefined && this.unproven.size >= UNPROVEN_LINKS_MAX) oldest.giveUp();
@@ -141,7 +141,7 @@ export class Reception {
   /** Checks an attach; returns the driver and number that the link's frames go to from now on, or refuses it. */
   private decide(
     arrival: Arrival,
-    attach: AttachFrame | AccessFrame,
+    attach: AttachFrame | AccessProof,
   ): { driver: Driver; number: LinkNumber } | undefined {
     const refusal = this.refusalOf(attach);
     if (refusal !== undefined) {
@@ -171,7 +171,7 @@ export class Reception {
     this.driver.link?.send(encodeFrame({ type: "goaway", code: reason.code, message: reason.message, endsInMs }));
   }
 
-  private refusalOf(attach: AttachFrame | AccessFrame): DuowireError | undefined {
+  private refusalOf(attach: AttachFrame | AccessProof): DuowireError | undefined {
     const { access, secrets } = this.options;
     if (attach.type === "attach" && !secrets.keyFits(access.id, attach.key)) return new DuowireError("session_unknown");
     if (this.state === "closed") return new DuowireError("session_ended", this.reason?.message);
@@ -183,11 +183,13 @@ export class Reception {
     return undefined;
   }
 
-  private welcomeOf(attach: AttachFrame | AccessFrame) {
+  private welcomeOf(attach: AttachFrame | AccessProof) {
     const { access, secrets, links } = this.options;
     this.newestAttach = Math.max(this.lastAttach, attach.attach);
     const admission = secrets.admission(access.id, this.lastAttach);
-    return attach.type === "attach" ? { admission } : { admission, id: access.id, key: access.key, links };
+    if (attach.type === "attach") return { admission };
+    const { heldMs } = attach;
+    return { admission, id: access.id, key: access.key, links, ...(heldMs !== undefined && { heldMs }) };
   }
 
   /** Another client with the key: the first one's conversation ends, a new one begins (D11). */
@@ -230,7 +232,7 @@ export class Reception {
 
 /** What an arrival needs of its reception. */
 interface ArrivalOwner {
-  decide(attach: AttachFrame | AccessFrame): { driver: Driver; number: LinkNumber } | undefined;
+  decide(attach: AttachFrame | AccessProof): { driver: Driver; number: LinkNumber } | undefined;
   /** It is no longer one that has to prove itself. */
   left(): void;
 }
@@ -248,7 +250,7 @@ class Arrival implements LinkEvents {
     private readonly owner: ArrivalOwner,
   ) {}
 
-  start(proof: AccessFrame | undefined): void {
+  start(proof: AccessProof | undefined): void {
     this.link.listen(this);
     if (proof !== undefined) this.take(proof);
     else this.cancelTimer = this.clock.after(UNPROVEN_MS, () => this.giveUp());
@@ -290,7 +292,7 @@ class Arrival implements LinkEvents {
     this.link.send(encodeFrame({ type: "pong", octets: frame.octets }));
   }
 
-  private take(attach: AttachFrame | AccessFrame): void {
+  private take(attach: AttachFrame | AccessProof): void {
     this.leave();
     this.taken = this.owner.decide(attach);
     this.isOver = this.taken === undefined;

@@ -5,6 +5,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type {
   Access,
+  AccessProof,
   CommunicationProcess,
   ProcessFigures,
   ProcessGrounds,
@@ -12,7 +13,6 @@ import type {
 } from "../access/communication-process.js";
 import { type Deferred, deferred } from "../base/deferred.js";
 import { DuowireError } from "../base/errors.js";
-import type { AccessFrame } from "../frame/control.js";
 import type { Link, LinkKind } from "../frame/link.js";
 import type { EncodedCall, ServiceGroup } from "../rpc/group.js";
 import type { Interceptor } from "../rpc/interceptors.js";
@@ -121,7 +121,7 @@ export class ServiceProcess implements CommunicationProcess {
     this.peer.serve(this.service);
   }
 
-  accept(link: Link, proof?: AccessFrame): void {
+  accept(link: Link, proof?: AccessProof): void {
     this.reception.accept(link, proof);
   }
 

@@ -12,6 +12,7 @@ export async function answerAccess(exchange: Exchange, query: string): Promise<v
   const { settings, secrets } = core;
   const body = await readBody(request, settings.limits, settings.clock);
   exchange.spokeFrames = isFrames(body);
+  const cameMs = settings.clock.monotonicMs();
   const access = readAccess(body);
   const { localAddress = "", localPort = 0 } = request.socket;
   // Kept exactly as they arrived at the socket, whatever the Host header says (D3).
@@ -26,7 +27,8 @@ export async function answerAccess(exchange: Exchange, query: string): Promise<v
   const { id, key } = process.access;
   if (access.frame !== undefined) {
     const head = { status: 201, headers: notificationHeaders(id) } as const;
-    process.accept(new AccessLink(exchange, head, access.early), access.frame);
+    const heldMs = Math.round(settings.clock.monotonicMs() - cameMs);
+    process.accept(new AccessLink(exchange, head, access.early), { ...access.frame, heldMs });
     return;
   }
   const { leaseMs, links, limits } = core.grounds;

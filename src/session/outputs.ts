@@ -48,7 +48,8 @@ export interface SessionOptions {
 }
 
 /** What a server puts into WELCOME beside what the core knows. */
-export type WelcomeExtras = Pick<WelcomeFrame, "admission"> & Partial<Pick<WelcomeFrame, "id" | "key" | "links">>;
+export type WelcomeExtras = Pick<WelcomeFrame, "admission"> &
+  Partial<Pick<WelcomeFrame, "id" | "key" | "links" | "heldMs">>;
 
 /** How a client's attach proves itself: by the key, or as a first access. Merged into the frame as it is. */
 export type AttachProof =

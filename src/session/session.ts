@@ -289,7 +289,7 @@ export class Session {
     if (welcome.version !== WIRE_VERSION) throw new DuowireError("version_unsupported");
     this.outbox.acknowledge(welcome.received);
     this.attached.won();
-    this.timers.welcomed(now, this.attached.sentAt ?? now, welcome.leaseMs, this.outbox.unackedBytes > 0);
+    this.timers.welcomed(now, this.attached.sentAt ?? now, welcome, this.outbox.unackedBytes > 0);
     this.learn(welcome, now);
     this.outputs.push({ type: "welcomed", welcome, link });
     this.apply("attached");

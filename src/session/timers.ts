@@ -4,6 +4,7 @@
  */
 import { DuowireError } from "../base/errors.js";
 import { OctetWriter, sameOctets } from "../base/octets.js";
+import type { WelcomeFrame } from "../frame/control.js";
 import { Heartbeat } from "./heartbeat.js";
 import type { SessionState } from "./states.js";
 
@@ -96,9 +97,9 @@ export class SessionTimers {
   }
 
   /** The attach that was sent at `sentAt` was accepted. */
-  welcomed(now: number, sentAt: number, leaseMs: number, more: boolean): void {
-    // A new link is a new path: what was measured on another one says little of it.
-    this.roundTripMs = Math.min(now - sentAt, ROUND_TRIP_MS_MAX);
+  welcomed(now: number, sentAt: number, { leaseMs, heldMs = 0 }: WelcomeFrame, more: boolean): void {
+    // A new link is a new path: what was measured on another one says little of it. While held, nothing was on the way.
+    this.roundTripMs = Math.min(Math.max(0, now - sentAt - heldMs), ROUND_TRIP_MS_MAX);
     this.leaseMs = leaseMs;
     this.progressed(now, more);
   }

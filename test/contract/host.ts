@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type ClientSession, type ConnectOptions, connect } from "../../src/client/index.js";
 import { type Server, serve } from "../../src/server/index.js";
+import { accessFrame, send } from "../server/support.js";
 import { startProxy } from "../support/faulty-proxy.js";
 import { startHttpProxy } from "../support/http-proxy.js";
 import type { HostCase } from "./host-cases.js";
@@ -217,6 +218,12 @@ export function hostContract({ name, make }: HostCase): void {
       const { id, principal, href } = await session.remote.who();
       expect([principal, href]).toEqual(["ada", `http://${server.sessions.get(id)?.localAddress}`]);
       expect(server.sessions.find("ada").map((one) => one.id)).toEqual([id]);
+    });
+
+    test("the client is told how long its process took to make, so that it does not blame the way", async () => {
+      const { frames } = await send("POST", `${server.address.href}?slow`, { body: accessFrame() });
+      expect(frames[0]).toMatchObject({ type: "welcome" });
+      expect((frames[0] as { heldMs?: number }).heldMs).toBeGreaterThan(990);
     });
 
     test("what opened() throws refuses the access, and stays on the server", async () => {

@@ -139,6 +139,17 @@ describe("Session looks whether its path is alive", () => {
     expect(client.session.roundTripMs).toBe(ROUND_TRIP_MS_MAX);
   });
 
+  test.each([
+    [5_000, 4_940, 60],
+    [5_000, 6_000, 0],
+  ])("and counts a welcome after %d ms, that the server held for %d, as a way of %d", (tookMs, heldMs, wayMs) => {
+    const client = new SessionEnd("client");
+    client.attach(1);
+    client.now = tookMs;
+    client.receive(1, welcomeFrame(1, { heldMs }));
+    expect(client.session.roundTripMs).toBe(wayMs);
+  });
+
   test("ignores a pong that answers no ping of this link", () => {
     const client = openClient();
     client.receive(1, { type: "pong", octets: octets(4) });

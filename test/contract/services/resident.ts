@@ -27,6 +27,7 @@ export default class Resident extends Service<ResidentClient> {
   #watchers: ((n: number) => void)[] = [];
 
   override async opened() {
+    if (this.session.principal === "slow") await new Promise((resolve) => setTimeout(resolve, 1_000));
     if (this.session.principal === "unwanted") throw new Error("secret: the list of the unwanted");
   }
 
