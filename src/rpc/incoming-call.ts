@@ -60,7 +60,8 @@ export class IncomingCall {
   finish(): void {
     this.isFinished = true;
     this.made = undefined;
-    for (const signal of this.signals ?? []) signal.leave();
+    if (!this.signals) return;
+    for (const signal of this.signals) signal.leave();
     this.signals = undefined;
   }
 }

@@ -60,6 +60,7 @@ export class ArgumentWriter implements ReferenceOwner {
 
 /** The call that `value` is, or whose result it is. */
 export function callOf(value: unknown): PendingCall | undefined {
+  if (!isObject(value)) return undefined;
   if (value instanceof PendingCall) return value;
   return typeof value === "function" ? callOfResult(value) : undefined;
 }
@@ -100,11 +101,13 @@ function hasFailed(call: PendingCall): boolean {
 
 /** Arguments with results that are there in the place of their calls. Others are named. */
 export function withResults(args: readonly unknown[]): readonly unknown[] {
-  if (!args.some((one) => callOf(one)?.isSettled)) return args;
-  return args.map((one) => {
-    const call = callOf(one);
-    return call?.isSettled ? call.value : one;
-  });
+  for (const one of args) if (callOf(one)?.isSettled) return args.map(resultOrSelf);
+  return args;
+}
+
+function resultOrSelf(value: unknown): unknown {
+  const call = callOf(value);
+  return call?.isSettled ? call.value : value;
 }
 
 /** `call` depends on what it names from now on. */

@@ -393,7 +393,8 @@ export class OutgoingCalls implements CallMaker, CallOwner {
   private unpin(call: PendingCall): void {
     if (call.needs) unlink(call);
     if (call.target instanceof StubTarget) call.target.held.pins--;
-    for (const one of call.pins ?? []) one.pins--;
+    if (!call.pins) return;
+    for (const one of call.pins) one.pins--;
     call.pins = undefined;
   }
 }

@@ -152,8 +152,9 @@ export class Results<Call extends Dependent> {
 
   /** The arguments with the results that they name. Throws as {@link target} does. */
   fill(call: Call, args: unknown[]): unknown[] {
-    for (const [number, one] of call.named ?? []) one.value = this.valueOf(number, call.number);
-    return call.named ? (filled(args) as unknown[]) : args;
+    if (!call.named) return args;
+    for (const [number, one] of call.named) one.value = this.valueOf(number, call.number);
+    return filled(args) as unknown[];
   }
 
   /** Forgets everything. */
