@@ -140,6 +140,8 @@ export interface ProcessObserver {
   serviceError(access: Access, method: string, error: unknown): void;
   /** A call of the client failed, and the service did not look (D16). */
   callFailed(access: Access, method: string, error: unknown): void;
+  /** Four fifths of what the client takes by reference are lent to it. */
+  referencesHigh?(access: Access, lent: number, referencesMax: number): void;
   /** The state is another one now. */
   stateChanged(access: Access, state: ProcessState): void;
   /** A bug of the library's: the process it happened in has been ended. */

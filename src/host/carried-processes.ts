@@ -120,6 +120,7 @@ export class CarriedProcesses {
     return {
       serviceError: (_access, method, error) => this.tell("service_error", id, method, error),
       callFailed: (_access, method, error) => this.tell("call_failed", id, method, error),
+      referencesHigh: (_access, lent, referencesMax) => this.post({ type: "references_high", id, lent, referencesMax }),
       bug: (_access, error) => this.post({ type: "bug", id, error: describeError(error) }),
       // Told with the link and the attach, below.
       stateChanged: () => undefined,

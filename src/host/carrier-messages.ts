@@ -168,6 +168,7 @@ export type FromCarrier =
       readonly method: string;
       readonly error: CarriedError;
     }
+  | { readonly type: "references_high"; readonly id: string; readonly lent: number; readonly referencesMax: number }
   | { readonly type: "bug"; readonly id: string; readonly error: CarriedError }
   /** Answers `ping`, with the figures of each session that has others than it had at the ping before. */
   | {

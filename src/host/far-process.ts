@@ -188,6 +188,8 @@ export class FarProcess implements CommunicationProcess, ChannelSession {
         return grounds.observer.serviceError(access, message.method, restoreError(message.error));
       case "call_failed":
         return grounds.observer.callFailed(access, message.method, restoreError(message.error));
+      case "references_high":
+        return grounds.observer.referencesHigh?.(access, message.lent, message.referencesMax);
       case "bug":
         return grounds.observer.bug(access, restoreError(message.error));
     }

@@ -19,6 +19,7 @@ import type { Interceptor } from "../rpc/interceptors.js";
 import { keepCallsIn } from "../rpc/on-behalf.js";
 import { RpcPeer } from "../rpc/peer.js";
 import { provide, type Service, type ServiceSession } from "../rpc/service.js";
+import type { Remote } from "../rpc/types.js";
 import type { Outgoing } from "../session/outgoing.js";
 import { Reception } from "./reception.js";
 import { serviceGroup } from "./service-group.js";
@@ -186,6 +187,7 @@ export class ServiceProcess implements CommunicationProcess {
         callFailed: (method, error) => observer.callFailed(access, method, error),
         serviceError: (method, error) => observer.serviceError(access, method, error),
         slowConsumer: (reason) => this.reception.end(reason),
+        referencesHigh: (lent, referencesMax) => observer.referencesHigh?.(access, lent, referencesMax),
         bug: (error) => this.failed(error),
       },
     });
@@ -262,6 +264,7 @@ export class ServiceProcess implements CommunicationProcess {
         );
       },
       group: <Client>(name: string) => serviceGroup(grounds.groups, access.id, name) as ServiceGroup<Client>,
+      with: (options) => ({ client: this.peer.remoteWith(options) as Remote<unknown> }),
       channel: (name) => this.peer.channel(name),
       close: async (message) => {
         reception.end(new DuowireError("closed", message, { side: "local" }));

@@ -1,10 +1,11 @@
 import type { DuowireError } from "../base/errors.js";
 import type { Channel } from "./channel.js";
 import type { ServiceGroup } from "./group.js";
+import type { CallOptions } from "./stub.js";
 import type { exposed, Remote } from "./types.js";
 
 /** A session as the service behind it sees it. */
-export interface ServiceSession {
+export interface ServiceSession<Client = unknown> {
   /** The identification in its address, such as `WAO.n1.k3J9…`. */
   readonly id: string;
   /** Its address as this server knows it: the host and port that the access arrived at, after any NAT before it. */
@@ -32,6 +33,8 @@ export interface ServiceSession {
    * `Client` is what the members' clients expose. A name is a text of 1 to 256 characters.
    */
   group<Client>(name: string): ServiceGroup<Client>;
+  /** The client again, for calls with these options (D19): `this.session.with({ timeoutMs: 500 }).client.confirm("?")`. */
+  with(options: CallOptions): { readonly client: Remote<Client> };
   /**
    * Opens a channel of messages beside the calls: once and in order, with back-pressure, in the shape of a MessagePort,
    * for libraries that bring a protocol of their own. The client opens the same name by `session.channel(name)`, before
@@ -84,7 +87,7 @@ export class Service<Client = unknown> {
   /** The client: call it whenever you like; while it cannot be reached, calls wait. */
   readonly client: Remote<Client>;
   /** The session with the client. */
-  readonly session: ServiceSession;
+  readonly session: ServiceSession<Client>;
   /** Not for methods: a service is no promise, and it is disposed of by `[Symbol.asyncDispose]`. */
   // biome-ignore lint/suspicious/noThenProperty: declared so that no service has it.
   declare readonly then?: never;
@@ -96,7 +99,7 @@ export class Service<Client = unknown> {
   constructor() {
     if (!provided) throw new TypeError("a Service is made by its host, for an access: give the class to serve()");
     this.client = provided.client as Remote<Client>;
-    this.session = provided.session;
+    this.session = provided.session as ServiceSession<Client>;
     provided = undefined;
   }
 

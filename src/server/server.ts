@@ -25,6 +25,13 @@ export interface ServerEvents<Service extends object = object> {
   service_error: FailedCall<Service>;
   /** A call of a client failed, and its service did not look at the outcome (D16). */
   call_failed: FailedCall<Service>;
+  /** Four fifths of the functions and objects that a client takes are lent to it; above all: `reference_quota`. */
+  references_high: {
+    readonly session: ServerSession<Service> | undefined;
+    readonly id: string;
+    readonly lent: number;
+    readonly referencesMax: number;
+  };
   /**
    * A worker thread or operating-system process that sessions ran in, or were to run in, has ended; `cause` is
    * `stopped` when that was meant. Where nobody listens, a crash is a warning of the process, once per kind.
@@ -85,6 +92,9 @@ export class Server<Service extends object = object> extends typedEventTarget<Se
       serviceError: (access, method, error) => this.#serviceError(access, method, error),
       stateChanged: ({ id }) => this.#core.groups.stateChanged(id),
       carrierEnded: (service, report) => this.#carrierEnded({ ...report, service }),
+      referencesHigh: ({ id }, lent, referencesMax) => {
+        this.#tell("references_high", { session: this.sessions.get(id), id, lent, referencesMax });
+      },
       callFailed: ({ id }, method, error) => {
         this.#tell("call_failed", { session: this.sessions.get(id), id, method, error });
       },

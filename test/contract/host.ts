@@ -25,14 +25,13 @@ export function hostContract({ name, make }: HostCase): void {
   describe(name, () => {
     let server: Server<Resident>;
     let folder: string;
-    const told: { readonly type: string; readonly detail: { readonly method?: string; readonly error?: unknown } }[] =
-      [];
+    const told: { readonly type: string; readonly detail: { readonly error?: unknown; readonly lent?: number } }[] = [];
 
     beforeAll(async () => {
       folder = mkdtempSync(join(tmpdir(), "duowire-host-"));
       const authorize = ({ query }: { readonly query: string }) => query.slice(1) || undefined;
       server = await serve<Resident>({ address: "http://127.0.0.1:0/WAO", service: make(), authorize });
-      for (const type of ["service_error", "call_failed", "error"] as const)
+      for (const type of ["service_error", "call_failed", "references_high", "error"] as const)
         server.addEventListener(type, ({ detail }) => told.push({ type, detail }));
     });
     afterAll(async () => {
@@ -129,6 +128,24 @@ export function hostContract({ name, make }: HostCase): void {
       await expect
         .poll(mine)
         .toMatchObject([{ detail: { method: "fail", error: { message: "the client's own trouble" } } }]);
+    });
+
+    test("a service calls its client with options of its own: no longer than it says", async () => {
+      const session = open({ expose: { ...exposed, confirm: () => new Promise<boolean>(() => {}) } as never });
+      await expect(session.remote.askWithin("ever?", 50)).rejects.toMatchObject({ code: "deadline_exceeded" });
+      expect(await open().remote.askWithin("ever?", 10_000)).toBe(true);
+    });
+
+    test("who lends a client nearly all that it takes is told", async () => {
+      const session = open({ limits: { referencesMax: 100 } });
+      const id = await idOf(session);
+      expect(await session.remote.lend(79)).toHaveLength(79);
+      const mine = () =>
+        told.filter(({ type, detail }) => type === "references_high" && "id" in detail && detail.id === id);
+      expect(mine()).toEqual([]);
+      expect(await session.remote.lend(10)).toHaveLength(10);
+      await expect.poll(mine).toMatchObject([{ detail: { lent: 80, referencesMax: 100 } }]);
+      await expect(session.remote.lend(40)).rejects.toMatchObject({ code: "reference_quota" });
     });
 
     test("a service hears of interruptions, of the end, and why", async () => {

@@ -79,6 +79,14 @@ export default class Resident extends Service<ResidentClient> {
     return this.client.confirm(question);
   }
 
+  askWithin(question: string, timeoutMs: number) {
+    return this.session.with({ timeoutMs }).client.confirm(question);
+  }
+
+  lend(count: number) {
+    return Array.from({ length: count }, (_, n) => () => n);
+  }
+
   /** Calls of the client that must come in order, each once. */
   next(n: number): number {
     if (n !== this.#last + 1) throw new Error(`${n} came after ${this.#last}`);
