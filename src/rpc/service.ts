@@ -33,7 +33,7 @@ export interface ServiceSession<Client = unknown> {
    * `Client` is what the members' clients expose. A name is a text of 1 to 256 characters.
    */
   group<Client>(name: string): ServiceGroup<Client>;
-  /** The client again, for calls with these options (D19): `this.session.with({ timeoutMs: 500 }).client.confirm("?")`. */
+  /** The client, for calls with these options (D19): `this.session.with({ timeoutMs: 500 }).client.confirm("?")`. */
   with(options: CallOptions): { readonly client: Remote<Client> };
   /**
    * Opens a channel of messages beside the calls: once and in order, with back-pressure, in the shape of a MessagePort,
