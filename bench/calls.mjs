@@ -1,6 +1,6 @@
 // How many calls a second, and what latency: duowire (exactly once, answered), an echo over ws without codec or
 // numbers (a floor, no RPC), Socket.IO and Cap'n Web, interleaved in one run. The server has a process of its own.
-// npm run build && npm ci --prefix bench && node bench/calls.mjs [--seconds 0.5] [--rounds 5] [--only duowire,ws]
+// npm run build && npm ci --prefix bench && node bench/calls.mjs [--seconds 2] [--rounds 5] [--only duowire,ws]
 // [--workload tiny] [--json]
 // --json writes bench/results/calls.json, which documents may quote.
 import { fork } from "node:child_process";
@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 
 const { values } = parseArgs({
   options: {
-    seconds: { type: "string", default: "0.5" },
+    seconds: { type: "string", default: "2" },
     rounds: { type: "string", default: "5" },
     only: { type: "string", default: "duowire,ws,socket.io,capnweb" },
     dist: { type: "string", default: "../dist" },
