@@ -1,6 +1,6 @@
 // What a session costs in each host: the time until the server has its process, the time from its access to its first
-// answer, memory, and hand-offs of sockets a second.
-// npm run build && node bench/hosts.mjs [--rounds 20] [--memory 10] [--handoffs 1000]
+// answer, memory, hand-offs of sockets a second, and calls a second of one session over its WebSocket.
+// npm run build && node bench/hosts.mjs [--rounds 20] [--memory 10] [--handoffs 1000] [--calls 100000]
 // Prints a table and writes bench/results/hosts.json, which the guides quote. Server and clients have a process each.
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -16,11 +16,16 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "20" },
     memory: { type: "string", default: "10" },
     handoffs: { type: "string", default: "1000" },
+    calls: { type: "string", default: "100000" },
     serve: { type: "string" },
   },
 });
 /** Sessions opened at the same time for the count of hand-offs: enough to keep both sides busy. */
 const AT_ONCE = 4;
+/** Calls under way at the same time for the count of calls. */
+const CALLS_AT_ONCE = 64;
+/** Of the time of a call alone: so many calls, one after the other. */
+const ALONE = 1_000;
 
 const module = new URL("./echo-service.mjs", import.meta.url);
 const cold = { warmMin: 0, warmMax: 0 };
@@ -35,7 +40,10 @@ const kinds = {
   "process, cold": ({ childProcess }) => childProcess(module, cold),
   "process, warm": ({ childProcess }) => childProcess(module, warm),
   "process, pool of 2": ({ childProcess }) => childProcess(module, { pool: 2 }),
+  "process, relayed": ({ childProcess }) => childProcess(module, warm),
 };
+/** Those whose calls are counted: each way that the octets of a session can take. */
+const counted = ["inline", "thread, warm", "process, warm", "process, relayed"];
 
 if (values.serve === undefined) await measureAll();
 else await serveForParent(values.serve);
@@ -50,10 +58,13 @@ async function measureAll() {
   console.log(
     `Node ${process.version}, ${machine.cores} cores, load ${machine.loadBefore} before: one session, median of ${values.rounds}`,
   );
-  console.log(`${"".padEnd(20)}${["process made", "first answer", "memory", "hand-offs"].map(cell).join("")}`);
-  for (const { name, generateMs, firstAnswerMs, memoryMiB, handOffsPerSecond } of rows) {
+  const heads = ["process made", "first answer", "memory", "hand-offs", "calls", "of inline", "one call"];
+  console.log(`${"".padEnd(20)}${heads.map(cell).join("")}`);
+  for (const { name, generateMs, firstAnswerMs, memoryMiB, handOffsPerSecond, calls } of rows) {
     const handOffs = handOffsPerSecond === undefined ? "" : `${handOffsPerSecond} /s`;
-    const cells = [`${generateMs} ms`, `${firstAnswerMs} ms`, `${memoryMiB} MiB`, handOffs];
+    const ratio = calls && `${Math.round((100 * calls.perSecond) / rows[0].calls.perSecond)} %`;
+    const callCells = calls ? [`${calls.perSecond} /s`, ratio, `${calls.aloneMs} ms`] : [];
+    const cells = [`${generateMs} ms`, `${firstAnswerMs} ms`, `${memoryMiB} MiB`, handOffs, ...callCells];
     console.log(`${name.padEnd(20)}${cells.map(cell).join("")}`);
   }
 }
@@ -71,9 +82,10 @@ async function measure(name) {
   const generateMs = await ask(server, "generated");
   const memoryMiB = await memoryOf(server, url, name === "inline" ? 200 : Number(values.memory));
   const handOffsPerSecond = name === "process, pool of 2" ? await handOffs(url) : undefined;
+  const calls = counted.includes(name) ? await countCalls(url) : undefined;
   server.disconnect();
   await once(server, "exit");
-  return { name, generateMs: median(generateMs), firstAnswerMs: median(times), memoryMiB, handOffsPerSecond };
+  return { name, generateMs: median(generateMs), firstAnswerMs: median(times), memoryMiB, handOffsPerSecond, calls };
 }
 
 function median(times) {
@@ -110,6 +122,34 @@ async function memoryOf(server, url, sessions) {
   const after = await privateMiB(server);
   await Promise.all(open.map((session) => session.close()));
   return Math.round(((after - before) / sessions) * 100) / 100;
+}
+
+/** Calls of one session over its WebSocket, the median of three runs behind a first one, and the time of one alone. */
+async function countCalls(url) {
+  const { connect } = await import("../dist/client/index.js");
+  const session = connect(url, { links: ["websocket"] });
+  session.opened.catch(() => undefined);
+  while (session.link?.kind !== "websocket") await once(session, "link");
+  const run = async () => {
+    let left = Number(values.calls);
+    const one = async () => {
+      while (left-- > 0) await session.remote.echo(left);
+    };
+    const startedMs = performance.now();
+    await Promise.all(Array.from({ length: CALLS_AT_ONCE }, one));
+    return Math.round(Number(values.calls) / ((performance.now() - startedMs) / 1_000));
+  };
+  const runs = [];
+  for (let count = 0; count < 4; count += 1) runs.push(await run());
+  const perSecond = median(runs.slice(1));
+  const times = [];
+  for (let count = 0; count < ALONE; count += 1) {
+    const startedMs = performance.now();
+    await session.remote.echo(count);
+    times.push(performance.now() - startedMs);
+  }
+  await session.close();
+  return { perSecond, aloneMs: median(times) };
 }
 
 async function handOffs(url) {
@@ -155,6 +195,8 @@ async function serveForParent(name) {
       const startedMs = performance.now();
       const made = await host.generate(access, grounds);
       times.push(performance.now() - startedMs);
+      // What cannot be handed over, such as TLS that ends in Node, goes this way.
+      if (name.endsWith("relayed")) made.acceptUpgrade = () => false;
       return made;
     },
   };

@@ -1,10 +1,14 @@
+import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { connect } from "../../src/client/index.js";
 import {
+  attach,
   childProcess,
   DuowireError,
   type ProcessHost,
@@ -94,6 +98,35 @@ test.each(["websocket", "http-exchange"] as const)("a crash is told over %s, too
   process.kill(pid, "SIGKILL");
   await expect(waiting).rejects.toMatchObject({ outcome: "outcome_unknown" });
   expect(performance.now() - begun).toBeLessThan(SETTLE_MS);
+  expect(await session.closed).toMatchObject({ code: "process_crashed", message: expect.stringContaining("SIGKILL") });
+});
+
+test("a WebSocket over TLS that ends in Node is relayed to its process, whose end is told over it", async (context) => {
+  if (spawnSync("openssl", ["version"]).error) context.skip("openssl is missing");
+  const request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"];
+  const made = spawnSync("openssl", [...request, "-keyout", "-", "-out", "-"], { encoding: "utf8" }).stdout;
+  const secure = createServer({ key: made, cert: made });
+  await once(secure.listen(0, "127.0.0.1"), "listening");
+  const server = attach(secure, { address: "/WAO", service: childProcess(doomed) });
+  onTestFinished(async () => {
+    await server.close();
+    secure.closeAllConnections();
+    secure.close();
+  });
+  // Nobody signed this certificate.
+  vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const session = connect<Doomed>(server.address.href, { links: ["websocket"] });
+  onTestFinished(() => session.close());
+  await expect.poll(() => session.link?.kind, { timeout: 10_000 }).toBe("websocket");
+  const octets = new Uint8Array(300_000).map((_, index) => index);
+  const numbers = Array.from({ length: 500 }, (_, n) => n);
+  const answers = [session.remote.echo(octets), Promise.all(numbers.map((n) => session.remote.echo(n)))];
+  expect(await Promise.all(answers)).toEqual([octets, numbers]);
+  const pid = await session.remote.pid();
+  expect(server.sessions.get(session.address.id)).toMatchObject({ linkKind: "websocket", place: { number: pid } });
+  expect(pid).not.toBe(process.pid);
+  process.kill(pid, "SIGKILL");
   expect(await session.closed).toMatchObject({ code: "process_crashed", message: expect.stringContaining("SIGKILL") });
 });
 
