@@ -187,7 +187,9 @@ export class SecondCommunication {
     if (driver.session.isHealthy) return this.settle();
     const now = clock.monotonicMs();
     if (now < this.restUntil) return this.tryAfter(this.restUntil - now);
-    if (this.proven === undefined) {
+    const unasked = this.waiting.find((one) => one.wasOpen && !one.isProbing && !one.isProven);
+    if (unasked !== undefined) this.probe(unasked);
+    else if (this.proven === undefined) {
       this.chooseNext();
       this.makeRoom(now);
       this.start(now);
@@ -237,6 +239,12 @@ export class SecondCommunication {
       return this.abandon(candidate, "not needed any more");
     }
     if (session.attachedLink === undefined) return this.attach(candidate);
+    // A question would take the connection that the attach needs as soon as the access's answer has ended.
+    const isNext = candidate.link.kind === "http-exchange" && driver.link?.kind === "access";
+    if (!isNext) this.probe(candidate);
+  }
+
+  private probe(candidate: Candidate): void {
     candidate.isProbing = true;
     candidate.link.send(encodeFrame({ type: "ping", octets: new Uint8Array(0) }));
   }

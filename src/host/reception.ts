@@ -76,6 +76,8 @@ export class Reception {
   private readonly superseded: Uint8Array[] = [];
   private newestAttach = 0;
   private reason: DuowireError | undefined;
+  /** The HTTP answer that was taken last. */
+  private arrived: Arrival | undefined;
   /** The end that the client has been warned of, and when it comes at the latest. */
   private goingAway: { readonly reason: DuowireError; readonly endsAt: number } | undefined;
 
@@ -125,6 +127,15 @@ export class Reception {
     return number !== undefined && number >= this.lastAttach - ADMISSIONS_KEPT && number <= this.lastAttach;
   }
 
+  /**
+   * Nothing that the client asked for runs: an HTTP answer that carries the session ends, once what came with its
+   * request has been dealt with. Its connection is of more use for the client's next request (D4).
+   */
+  endAnswer(): void {
+    const { arrived } = this;
+    if (arrived?.hasSpoken && arrived.link === this.link) arrived.link.close("its calls are settled");
+  }
+
   /** Warns the client, now and on each later link, that the conversation will be ended. */
   goAway(reason: DuowireError, withinMs: number): void {
     this.goingAway = { reason, endsAt: this.options.clock.monotonicMs() + withinMs };
@@ -158,6 +169,7 @@ export class Reception {
     if (this.driver.session.attachedLink === number) {
       this.incarnation = attach.incarnation;
       if (attach.type === "attach") this.wasAttached = true;
+      this.arrived = arrival.link.kind === "access" ? arrival : undefined;
       this.sayGoAway();
     }
     this.options.events.state(this.state);
@@ -240,6 +252,8 @@ interface ArrivalOwner {
 /** A link from its acceptance on: first it has to prove itself, then its frames go to the conversation. */
 class Arrival implements LinkEvents {
   private taken: { driver: Driver; number: LinkNumber } | undefined;
+  /** Frames came after the attach. */
+  hasSpoken = false;
   private probes = 0;
   private isOver = false;
   private cancelTimer: CancelTimer | undefined;
@@ -259,7 +273,10 @@ class Arrival implements LinkEvents {
   opened(): void {}
 
   receive(octets: Uint8Array): void {
-    if (this.taken !== undefined) return this.taken.driver.receive(this.taken.number, octets);
+    if (this.taken !== undefined) {
+      this.hasSpoken = true;
+      return this.taken.driver.receive(this.taken.number, octets);
+    }
     if (!this.isOver) this.prove(octets);
   }
 

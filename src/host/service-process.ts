@@ -71,7 +71,7 @@ export class ServiceProcess implements CommunicationProcess {
       events: {
         state: (state) => this.stateChanged(state),
         ended: (reason) => void this.finish(reason).then(this.dispose.resolve),
-        turnEnded: () => this.endIfDrained(),
+        turnEnded: () => this.turnEnded(),
         bug: (error) => this.failed(error),
       },
     });
@@ -158,6 +158,11 @@ export class ServiceProcess implements CommunicationProcess {
 
   end(reason: DuowireError): void {
     this.reception.end(reason);
+  }
+
+  private turnEnded(): void {
+    if (this.peer.figures.runningCount === 0) this.reception.endAnswer();
+    this.endIfDrained();
   }
 
   private endIfDrained(): void {

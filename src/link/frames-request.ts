@@ -4,6 +4,7 @@
  * The request is one that a browser sends without a preflight: no header of ours, no Content-Type (D15). Whatever is
  * not an answer of this protocol is turned into a REFUSED of our own, so that its reader has one case to handle.
  */
+import { systemClock } from "../base/clock.js";
 import { type ErrorCode, isErrorCode } from "../base/errors.js";
 import { MalformedOctets } from "../base/octets.js";
 import { encodeFrame } from "../frame/frame.js";
@@ -64,7 +65,8 @@ async function readFrames(answer: Response, receive: (frames: Uint8Array) => voi
   const splitter = new FrameSplitter();
   for (const reader = answer.body?.getReader(); reader !== undefined; ) {
     const { done, value } = await reader.read();
-    if (done) return;
+    // Node lends the connection again when this turn is over; a request before that would open another one.
+    if (done) return new Promise((resolve) => systemClock.atTurnEnd(resolve));
     const frames = splitter.push(value);
     if (frames !== undefined) receive(frames);
   }

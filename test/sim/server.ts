@@ -25,7 +25,7 @@ import { Machine, type World } from "./world.js";
 
 /** How long a process waits for its first attach (D1). */
 export const ATTACH_DEADLINE_MS = 15_000;
-/** How long an answer to a POST stays open after its first octets (D4). */
+/** How long an answer to a POST stays open after its first octets, unless its calls are settled before (D4). */
 const ANSWER_HOLD_MS = 100;
 /**
  * A repeat may have been on its way this long, and says only how long before its departure the access was first tried:
@@ -312,7 +312,8 @@ class Answer implements Link {
     this.end.send(octets);
     if (this.isHeld) return;
     this.isHeld = true;
-    this.machine.arrive(() => this.end.close("the answer was held long enough"), ANSWER_HOLD_MS);
+    const holdMs = this.machine.world.random.chance(0.5) ? ANSWER_HOLD_MS : 0;
+    this.machine.arrive(() => this.end.close("its calls are settled, or it was held long enough"), holdMs);
   }
 
   close(reason: string): void {
