@@ -162,7 +162,8 @@ export class ServiceProcess implements CommunicationProcess {
 
   private turnEnded(): void {
     if (this.peer.figures.runningCount === 0) this.reception.endAnswer();
-    this.endIfDrained();
+    // A later moment: the turn may be that of an attach, and calls came with it that are not taken yet.
+    if (this.drainReason !== undefined) this.grounds.clock.atTurnEnd(() => this.endIfDrained());
   }
 
   private endIfDrained(): void {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { defaultLimits } from "../../src/frame/limits.js";
+import type { LinkKind } from "../../src/frame/link.js";
 import { Reception, UNPROVEN_LINKS_MAX, UNPROVEN_MS } from "../../src/host/reception.js";
 import { attachFields, octets } from "../session/support.js";
 import { FakeClock } from "../support/fake-clock.js";
@@ -17,12 +18,12 @@ function reception() {
   const access = { id: "WAO.1", key };
   const settings = { clock, limits: defaultLimits, queueBytesMax: 1_000_000, leaseMs: 60_000, links: [] };
   const made = new Reception({ ...settings, secrets, access, application: () => silent, events } as never);
-  const arrive = () => {
-    const link = new FakeLink();
+  const arrive = (kind?: LinkKind) => {
+    const link = new FakeLink(kind);
     made.accept(link);
     return link;
   };
-  return { clock, arrive };
+  return { clock, arrive, made };
 }
 
 describe("Reception", () => {
@@ -42,6 +43,23 @@ describe("Reception", () => {
     // A link that has proved itself is no longer one of them.
     given[1]?.receive({ type: "attach", key, ...attachFields(2) });
     expect(given[1]?.takeFrames().map(({ type }) => type)).toEqual(["welcome"]);
+  });
+
+  test("ends an HTTP answer whose calls are settled, but not before what came with its request was dealt with", () => {
+    const { arrive, made } = reception();
+    const answer = arrive("access");
+    answer.receive({ type: "attach", key, ...attachFields(1) });
+    made.endAnswer();
+    expect(answer.closeReason).toBeUndefined();
+    answer.receive({ type: "batch", sequence: 1, clockMs: 0, messages: octets(1) });
+    made.endAnswer();
+    expect(answer.closeReason).toBeDefined();
+    // Any other link goes on, and an answer whose place it took is no concern of this.
+    const next = arrive();
+    next.receive({ type: "attach", key, ...attachFields(2) });
+    next.receive({ type: "batch", sequence: 2, clockMs: 0, messages: octets(1) });
+    made.endAnswer();
+    expect(next.closeReason).toBeUndefined();
   });
 
   test("ends a link that does not prove itself in time, without a word", () => {
