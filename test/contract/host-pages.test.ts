@@ -1,5 +1,6 @@
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { request as httpRequest, type IncomingMessage } from "node:http";
+import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -60,6 +61,60 @@ describe.each(hostCases)("pages of a service: $name", ({ make }) => {
     const piped = await ask("/pipe", { method: "POST", body: octets, headers: { "x-asked": "yes" } });
     expect(piped.headers.get("x-asked")).toBe("yes");
     expect(Buffer.from(await piped.arrayBuffer()).equals(octets)).toBe(true);
+  });
+
+  test("a range of a file, its head alone, and what has not changed", async () => {
+    const { ask } = await open();
+    const whole = readFileSync(new URL("./services/resident.ts", import.meta.url));
+    const page = await ask("/resident.ts");
+    expect(Buffer.from(await page.arrayBuffer()).equals(whole)).toBe(true);
+    const range = await ask("/resident.ts", { headers: { range: "bytes=10-29" } });
+    expect([range.status, range.headers.get("content-range")]).toEqual([206, `bytes 10-29/${whole.length}`]);
+    expect(await range.text()).toBe(whole.subarray(10, 30).toString());
+    expect((await ask("/resident.ts", { headers: { range: `bytes=${whole.length}-` } })).status).toBe(416);
+    const head = await ask("/resident.ts", { method: "HEAD" });
+    expect([head.status, Number(head.headers.get("content-length")), await head.text()]).toEqual([
+      200,
+      whole.length,
+      "",
+    ]);
+    const etag = page.headers.get("etag") ?? "";
+    expect((await ask("/resident.ts", { headers: { "if-none-match": etag } })).status).toBe(304);
+    expect((await ask("/resident.ts", { method: "DELETE" })).status).toBe(405);
+  });
+
+  test("one connection carries requests of different sessions, each to its own", async () => {
+    const sessions = [await open(), await open(), await open()];
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    onTestFinished(() => agent.destroy());
+    const ports = new Set<number | undefined>();
+    for (let n = 0; n < 12; n++) {
+      const { session, cookie } = sessions[n % sessions.length] as (typeof sessions)[number];
+      const sent = httpRequest(`${session.address.href}${n % 2 ? "/upper" : "/page"}`, {
+        agent,
+        headers: { cookie },
+        method: n % 2 ? "POST" : "GET",
+      });
+      sent.end(n % 2 ? session.address.id : undefined);
+      const [answer] = (await once(sent, "response")) as [IncomingMessage];
+      ports.add(answer.socket.localPort);
+      const { id } = session.address;
+      expect(Buffer.concat(await answer.toArray()).toString()).toBe(n % 2 ? id.toUpperCase() : `<p>GET ${id}</p>`);
+    }
+    expect(ports.size).toBe(1);
+  });
+
+  test("a body that its sender breaks off is broken off in the service", async () => {
+    const { session, cookie, ask, log } = await open();
+    const sent = httpRequest(`${session.address.href}/swallow`, { method: "POST", headers: { cookie } });
+    sent.on("error", () => undefined);
+    sent.write(new Uint8Array(100_000));
+    await expect.poll(log).toContain("swallows");
+    sent.destroy();
+    await expect.poll(log).toContain("broken off");
+    // The service goes on: what became of one request is nobody else's.
+    expect(await (await ask("/upper", { method: "POST", body: "still here" })).text()).toBe("STILL HERE");
+    expect(await session.remote.echo(1)).toBe(1);
   });
 
   test("a reader that stops slows the service, and one that leaves is noticed", async () => {

@@ -1,7 +1,7 @@
 /** A service that does a little of everything: the contract of hosts runs it in each of them, from this very file. */
 import { appendFileSync } from "node:fs";
 import { Service, Target } from "../../../src/index.js";
-import { DuowireError } from "../../../src/server/index.js";
+import { DuowireError, files } from "../../../src/server/index.js";
 
 /** What its clients expose. */
 export interface ResidentClient {
@@ -46,6 +46,8 @@ export default class Resident extends Service<ResidentClient> {
   override async fetch(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     const name = pathname.slice(pathname.lastIndexOf("/"));
+    if (name === "/resident.ts") return files(new URL("./", import.meta.url), { under: this.session })(request);
+    if (name === "/swallow") return this.#swallow(request);
     if (name === "/upper") return new Response((await request.text()).toUpperCase(), { status: 201 });
     if (name === "/pipe")
       return new Response(request.body, { headers: { "x-asked": request.headers.get("x-asked") ?? "" } });
@@ -165,6 +167,15 @@ export default class Resident extends Service<ResidentClient> {
 
   #note(line: string): void {
     if (this.#log !== undefined) appendFileSync(this.#log, `${line}\n`);
+  }
+
+  async #swallow({ body }: Request): Promise<Response> {
+    try {
+      for await (const _ of body ?? []) this.#note("swallows");
+    } catch {
+      this.#note("broken off");
+    }
+    return new Response();
   }
 
   #endless({ signal }: Request, mibMax: number): ReadableStream<Uint8Array> {
