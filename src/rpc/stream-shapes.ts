@@ -10,7 +10,7 @@ import type { ItemSource, SourceItem } from "./outgoing-stream.js";
 
 /** A ReadableStream of any values. The numbers are the wire's. */
 export const READABLE = 0;
-/** A ReadableStream of octets: one with `type: "bytes"`, or what a Blob or a File holds. */
+/** A ReadableStream of octets: one with `type: "bytes"`. */
 export const READABLE_OCTETS = 1;
 /** An async iterable: also an async generator, a generator, and Node's own streams. */
 export const ITERABLE = 2;
@@ -24,7 +24,6 @@ type AnyIterable = AsyncIterable<unknown> | Iterable<unknown>;
 
 /** How `value` crosses as a stream; undefined: it is none. */
 export function streamKindOf(value: object): StreamKind | undefined {
-  if (value instanceof Blob) return READABLE_OCTETS;
   const isReadable = value instanceof ReadableStream;
   if (isReadable || value instanceof WritableStream) {
     if (value.locked) throw localError("invalid_argument", "a stream that is locked has another reader or writer");
@@ -51,7 +50,7 @@ function isOctetStream(stream: ReadableStream): boolean {
 export function sourceOf(kind: StreamKind, value: object, item: (value: unknown) => SourceItem): ItemSource {
   return kind === ITERABLE
     ? new IterableSource(value as AnyIterable, item)
-    : new ReadableSource(value instanceof Blob ? value.stream() : (value as ReadableStream<unknown>), item);
+    : new ReadableSource(value as ReadableStream<unknown>, item);
 }
 
 /** Reads a ReadableStream of this side. */

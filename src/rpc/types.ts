@@ -66,7 +66,8 @@ type Opaque =
   | Error
   | AbortSignal
   | ArrayBuffer
-  | ArrayBufferView;
+  | ArrayBufferView
+  | Blob;
 
 /** What is asked for one item after the other. */
 type Items<T> = AsyncIterable<T> | Generator<T>;
@@ -86,7 +87,7 @@ type HasReference<T, D extends number = 5> =
         ? false
         : T extends Callable | Target | { readonly [stubOf]: unknown }
           ? true
-          : T extends Generator | WritableStream<never> | ReadableStream<Uint8Array> | Blob
+          : T extends Generator | WritableStream<never>
             ? true
             : T extends ReadableStream<infer V> | AsyncIterable<infer V>
               ? HasReference<V, Depth[D]>
@@ -106,19 +107,17 @@ type ReceivedMapped<T> = T extends Opaque
     ? Home
     : T extends Callable | Target
       ? Stub<T>
-      : T extends Blob
-        ? ReadableStream<Uint8Array<ArrayBuffer>>
-        : T extends ReadableStream<infer V>
-          ? ReadableStream<Received<V>>
-          : T extends WritableStream<infer V>
-            ? WritableStream<Sent<V>>
-            : T extends Items<infer V>
-              ? AsyncGenerator<Received<V>, undefined, undefined>
-              : T extends ReadonlyMap<infer K, infer V>
-                ? Map<Received<K>, Received<V>>
-                : T extends ReadonlySet<infer V>
-                  ? Set<Received<V>>
-                  : { [K in keyof T]: Received<T[K]> };
+      : T extends ReadableStream<infer V>
+        ? ReadableStream<Received<V>>
+        : T extends WritableStream<infer V>
+          ? WritableStream<Sent<V>>
+          : T extends Items<infer V>
+            ? AsyncGenerator<Received<V>, undefined, undefined>
+            : T extends ReadonlyMap<infer K, infer V>
+              ? Map<Received<K>, Received<V>>
+              : T extends ReadonlySet<infer V>
+                ? Set<Received<V>>
+                : { [K in keyof T]: Received<T[K]> };
 
 type SentMapped<T> = T extends Opaque
   ? T
@@ -129,19 +128,17 @@ type SentMapped<T> = T extends Opaque
       ? T | Stub<T>
       : T extends (...args: infer Args) => infer Result
         ? (...args: ReceivedList<Args>) => SentResult<Awaited<Result>>
-        : T extends Blob
-          ? never
-          : T extends ReadableStream<infer V>
-            ? ReadableStream<Sent<V>> | (V extends Uint8Array ? Blob : never)
-            : T extends WritableStream<infer V>
-              ? WritableStream<Received<V>>
-              : T extends Items<infer V>
-                ? Items<Sent<V>>
-                : T extends ReadonlyMap<infer K, infer V>
-                  ? ReadonlyMap<Sent<K>, Sent<V>>
-                  : T extends ReadonlySet<infer V>
-                    ? ReadonlySet<Sent<V>>
-                    : { [K in keyof T]: Sent<T[K]> };
+        : T extends ReadableStream<infer V>
+          ? ReadableStream<Sent<V>>
+          : T extends WritableStream<infer V>
+            ? WritableStream<Received<V>>
+            : T extends Items<infer V>
+              ? Items<Sent<V>>
+              : T extends ReadonlyMap<infer K, infer V>
+                ? ReadonlyMap<Sent<K>, Sent<V>>
+                : T extends ReadonlySet<infer V>
+                  ? ReadonlySet<Sent<V>>
+                  : { [K in keyof T]: Sent<T[K]> };
 
 /** What a function may return that is passed: it may be async, and where nothing is expected, anything. */
 // biome-ignore lint/suspicious/noConfusingVoidType: it becomes a return type.

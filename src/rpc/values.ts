@@ -394,5 +394,6 @@ function text(value: unknown): string {
 /** What to send in the place of an object that cannot cross. */
 function remedyFor(value: object): string {
   if (value instanceof Promise) return "await it";
+  if (value instanceof Blob) return "send its stream(), or its octets (await its arrayBuffer())";
   return "send a plain object, or extend Target to lend it";
 }

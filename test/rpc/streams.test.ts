@@ -160,17 +160,6 @@ test("each kind arrives as what it was, also inside of other values", async () =
   expect(value.deep[0]?.get("w")).toBeInstanceOf(WritableStream);
 });
 
-test("a Blob and a File arrive as a stream of their octets", async () => {
-  const { pair, remote } = setUp();
-  const file = new File(["x".repeat(100_000), "end"], "a.txt");
-  for (const sent of [file, { file }]) {
-    const value = (await pair.answer(remote.echo(sent))) as ReadableStream<Uint8Array> | { file: ReadableStream };
-    const stream = value instanceof ReadableStream ? value : value.file;
-    expect(await pair.answer(new Response(stream).text())).toBe(await file.text());
-  }
-  expectNothingLeft(pair);
-});
-
 test("octets stay octets, and a stream of them can be read into a reader's own buffer", async () => {
   const { pair, remote } = setUp();
   const stream = (await pair.answer(remote.octets(100_000))) as ReadableStream<Uint8Array>;
