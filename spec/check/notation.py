@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from messagepack import UNDEFINED, BigInt, Undefined
 from octets import SAFE_MAX
-from values import Buffer, ErrorValue, MapValue, Reference, RegExp, SetValue, Time, Typed, Url
+from values import Blob, Buffer, ErrorValue, MapValue, Reference, RegExp, SetValue, Time, Typed, Url
 
 _FLOATS = {"NaN": float("nan"), "-0": -0.0, "Infinity": float("inf"), "-Infinity": float("-inf")}
 
@@ -40,6 +40,9 @@ def _tagged(tag: str, fields: dict) -> object:
         "url": lambda: Url(fields["href"]),
         "typed": lambda: Typed(fields["kind"], bytes.fromhex(fields["hex"])),
         "buffer": lambda: Buffer(bytes.fromhex(fields["hex"])),
+        "blob": lambda: Blob(
+            fields["type"], bytes.fromhex(fields["hex"]), fields.get("name"), fields.get("lastModified", 0)
+        ),
         "ref": lambda: Reference(fields["type"], fields["number"], fields.get("kind", 0)),
     }
     return makers[tag]()
@@ -60,6 +63,6 @@ def describe(value: object) -> object:
         return ["error", value.name, value.message, fields]
     if isinstance(value, Undefined):
         return ["undefined"]
-    if isinstance(value, (Time, RegExp, Url, Typed, Buffer, Reference)):
+    if isinstance(value, (Time, RegExp, Url, Typed, Buffer, Blob, Reference)):
         return [type(value).__name__, vars(value)]
     return [type(value).__name__, repr(value)]

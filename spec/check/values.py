@@ -7,9 +7,9 @@ from typing import Callable, Optional
 from urllib.parse import urlsplit
 
 from messagepack import OCTETS_COUNT, UNDEFINED, BigInt, CannotBeSent, Decoder, Encoder, Refused, Undefined
-from octets import Malformed, Reader, varint
+from octets import SAFE_MAX, Malformed, Reader, varint
 
-EXTENSION_COUNT, ERROR_COUNT = 16, 64
+EXTENSION_COUNT, ERROR_COUNT, BLOB_COUNT = 16, 64, 112
 BIGINT_BYTES_MAX, REGEXP_UNITS_MAX, ERRORS_DEPTH_MAX = 4_096, 4_096, 16
 MESSAGE_UNITS_MAX, STACK_UNITS_MAX, CODE_UNITS_MAX = 16_384, 32_768, 64
 TIME_MS_MAX = 8_640_000_000_000_000
@@ -61,6 +61,16 @@ class Typed:
 @dataclass(frozen=True, eq=False)
 class Buffer:
     octets: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Blob:
+    """Octets with a media type; `name` and `changed` are of a file."""
+
+    type: str
+    octets: bytes
+    name: Optional[str] = None
+    changed: int = 0
 
 
 @dataclass(eq=False)
@@ -117,6 +127,10 @@ class ValueEncoder(Encoder):
             name = value.name if ERROR_NAME.fullmatch(value.name) else "Error"
             message = _cut(value.message, MESSAGE_UNITS_MAX)
             return 0x08, self.body({"name": name, "message": message, **value.fields}, depth)
+        if isinstance(value, Blob):
+            self.count(BLOB_COUNT)
+            about = [value.type] if value.name is None else [value.type, value.name, value.changed]
+            return 0x09, self.body(about, depth) + value.octets
         one = value if isinstance(value, Reference) else self._lend(value)
         if one is None:
             raise CannotBeSent(f"a {type(value).__name__} cannot be sent")
@@ -146,6 +160,8 @@ class ValueDecoder(Decoder):
             return readers[kind](body)
         if kind == 0x08:
             return self._error(body, depth)
+        if kind == 0x09:
+            return self._blob(body, depth)
         composed = {0x02: self._map_value, 0x03: self._set_value, 0x04: self._regexp, 0x05: self._url}
         if kind in composed:
             return composed[kind](self._body(body, depth))
@@ -221,6 +237,17 @@ class ValueDecoder(Decoder):
             raise Malformed("a typed array with part of an element")
         return Typed(name, octets)
 
+    def _blob(self, body: Reader, depth: int) -> Blob:
+        self.count(BLOB_COUNT)
+        about = self._body(body, depth)
+        octets = body.take(body.remaining)
+        if not isinstance(about, list) or len(about) not in (1, 3) or not all(isinstance(one, str) for one in about[:2]):
+            raise Malformed("a Blob whose body does not begin with its type, or type, name and time")
+        if len(about) == 3 and not _is_whole(about[2]):
+            raise Malformed("a File that was changed at no whole number")
+        kind = about[0].lower() if all(" " <= one <= "~" for one in about[0]) else ""
+        return Blob(kind, octets, *about[1:2], *(int(one) for one in about[2:]))
+
     def _error(self, body: Reader, depth: int) -> object:
         self.count(ERROR_COUNT)
         self._errors += 1
@@ -274,6 +301,10 @@ def _time_octets(ms: int) -> bytes:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, (bool, BigInt))
+
+
+def _is_whole(value: object) -> bool:
+    return _is_number(value) and value == value and abs(value) <= SAFE_MAX and value == int(value)
 
 
 def _same(value: object) -> tuple:

@@ -49,7 +49,7 @@ def _refused(octets: bytes, code: str) -> None:
 
 def value_vectors(document: dict) -> Iterator:
     """Each list of values.json as its `notation` says."""
-    for one in document["values"]:
+    for one in document["values"] + document["blobs"]:
         octets, value = bytes.fromhex(one["hex"]), one["value"]
         yield f"sent: {one['name']}", lambda o=octets, v=value: same(_encode(build(v)), o.hex())
         yield f"received: {one['name']}", lambda o=octets, v=value: same(describe(_decode(o)), describe(build(v)))

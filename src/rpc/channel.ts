@@ -1,6 +1,7 @@
 /** A channel of messages beside the calls, with the shape of a MessagePort: for libraries that bring a protocol. */
 import { type Deferred, deferred } from "../base/deferred.js";
 import type { DuowireError } from "../base/errors.js";
+import type { HeldValue } from "./held-value.js";
 import type { IncomingStream } from "./incoming-stream.js";
 import { localError } from "./messages.js";
 import type { ItemSource, SourceItem } from "./outgoing-stream.js";
@@ -10,17 +11,10 @@ export const CHANNEL_BYTES_MAX = 1_048_576;
 /** {@link Channel.ready} settles when no more wait than this. */
 export const CHANNEL_BYTES_READY = 262_144;
 
-/** What a message is while it waits. */
-export interface PostedMessage extends SourceItem {
-  readonly bytes: number;
-  /** It will not be sent. */
-  drop(): void;
-}
-
 /** What a channel asks of its peer. */
 export interface ChannelOwner {
   /** Writes a message down. Throws `invalid_argument`, `message_too_large`. */
-  encode(value: unknown): PostedMessage;
+  encode(value: unknown): HeldValue;
 }
 
 /** The events of a {@link Channel}. */
@@ -63,7 +57,8 @@ export interface Channel extends ChannelTarget {
   /**
    * Posts a message: it is written down now, and leaves as fast as the far side takes it. Throws `invalid_argument` for
    * what cannot be sent, `message_too_large`, `queue_full` when 1,048,576 octets wait (see {@link ready}), and the
-   * reason (`closed`, or why the session has ended) after the end.
+   * reason (`closed`, or why the session has ended) after the end. A Blob is read when its turn has come; one that
+   * cannot be read ends the channel, with the reason.
    */
   postMessage(message: unknown): void;
   /** Begins to deliver messages: until then they are held. Setting {@link onmessage} does it, too. */
@@ -74,7 +69,7 @@ export interface Channel extends ChannelTarget {
 
 /** An end as its peer has it. */
 export class ChannelEnd extends (EventTarget as new () => ChannelTarget) implements Channel, ItemSource {
-  private waiting: PostedMessage[] = [];
+  private waiting: HeldValue[] = [];
   private waitingBytes = 0;
   private wanted: ((item: SourceItem | undefined) => void) | undefined;
   private readiness: Deferred<void> | undefined;
@@ -120,6 +115,7 @@ export class ChannelEnd extends (EventTarget as new () => ChannelTarget) impleme
       posted.drop();
       throw localError("queue_full", `${this.waitingBytes} octets wait in channel ${this.name}: await its ready`);
     }
+    posted.onSent = () => this.sent(posted.bytes);
     this.waitingBytes += posted.bytes;
     this.waiting.push(posted);
     this.give();
@@ -169,19 +165,11 @@ export class ChannelEnd extends (EventTarget as new () => ChannelTarget) impleme
     const { wanted } = this;
     if (!wanted || (this.waiting.length === 0 && !this.over)) return;
     this.wanted = undefined;
-    const posted = this.waiting.shift();
-    wanted(
-      posted && {
-        bytes: posted.bytes,
-        write: (writer) => posted.write(writer),
-        sent: (mark) => this.sent(posted, mark),
-      },
-    );
+    wanted(this.waiting.shift());
   }
 
-  private sent(posted: PostedMessage, mark: number): void {
-    posted.sent?.(mark);
-    this.waitingBytes -= posted.bytes;
+  private sent(bytes: number): void {
+    this.waitingBytes -= bytes;
     if (!this.readiness || this.waitingBytes > CHANNEL_BYTES_READY) return;
     this.readiness.resolve();
     this.readiness = undefined;

@@ -2,10 +2,11 @@
 import { protocolError } from "../base/errors.js";
 import { malformed } from "../base/messagepack.js";
 import type { OctetReader } from "../base/octets.js";
-import { type Channel, ChannelEnd, type ChannelOwner, type PostedMessage } from "./channel.js";
+import { type Channel, ChannelEnd, type ChannelOwner } from "./channel.js";
 import { beginMessage, encodeValue } from "./codec.js";
+import { HeldValue } from "./held-value.js";
 import type { IncomingStream } from "./incoming-stream.js";
-import { ITEM_HEAD_BYTES, localError, type PeerContext, readName, readNumber } from "./messages.js";
+import { localError, type PeerContext, readName, readNumber } from "./messages.js";
 import type { References } from "./references.js";
 import type { Streams } from "./streams.js";
 
@@ -73,35 +74,19 @@ export class Channels implements ChannelOwner {
     this.tidy(name);
   }
 
-  encode(value: unknown): PostedMessage {
+  encode(value: unknown): HeldValue {
     const { references } = this;
     const { sink } = this.context;
     const writer = beginMessage(sink);
     const start = writer.length;
     try {
-      encodeValue(references, writer, value, "message");
-      references.checkSize(writer.length - start + ITEM_HEAD_BYTES);
+      const holes = encodeValue(references, writer, value, "message", true);
+      return new HeldValue(sink, references, "channel", writer, start, holes);
     } catch (error) {
       sink.rollback();
       references.takeBack();
       throw error;
     }
-    const body = writer.copy(start);
-    sink.rollback();
-    const lent = references.loans();
-    const pins = references.pins();
-    return {
-      bytes: body.length,
-      write: (to) => to.octets(body),
-      sent(mark) {
-        references.committed(mark, "channel", lent);
-        references.unpin(pins, mark);
-      },
-      drop() {
-        references.takeBack(lent);
-        references.unpin(pins);
-      },
-    };
   }
 
   private of(name: string): Waiting {

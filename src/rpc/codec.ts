@@ -4,6 +4,7 @@
  */
 import { DuowireError } from "../base/errors.js";
 import type { OctetReader, OctetWriter } from "../base/octets.js";
+import type { Hole } from "./blobs.js";
 import type { MessageSink } from "./messages.js";
 import { type Reference, type ReferenceType, ValueDecoder, ValueEncoder } from "./values.js";
 
@@ -18,6 +19,7 @@ export interface ReferenceOwner {
 
 /** Set while a value is written or read. */
 let owner: ReferenceOwner | undefined;
+let isWriting = false;
 
 const encoder = new ValueEncoder({
   reference: (value) => owner?.send(value),
@@ -30,17 +32,36 @@ const decoder = new ValueDecoder({ reference: (type, number, kind) => owner?.rec
 
 /** Begins a message. A getter of a value that is being written cannot: that would be a message inside another one. */
 export function beginMessage(sink: MessageSink): OctetWriter {
-  if (owner) throw new DuowireError("invalid_argument", "a getter may not send while its object is being sent");
+  if (owner) throw inGetter();
   return sink.begin();
 }
 
-/** Appends `value`, or throws `invalid_argument` with its path from `root`. */
-export function encodeValue(of: ReferenceOwner, writer: OctetWriter, value: unknown, root: string): void {
+function inGetter(): DuowireError {
+  return new DuowireError("invalid_argument", "a getter may not send while its object is being sent");
+}
+
+/**
+ * Appends `value`, or throws `invalid_argument` with its path from `root`. With `takesBlobs` it may hold Blobs: what is
+ * written lacks their octets then, and the answer is where they belong.
+ */
+export function encodeValue(
+  of: ReferenceOwner,
+  writer: OctetWriter,
+  value: unknown,
+  root: string,
+  takesBlobs = false,
+): readonly Hole[] | undefined {
+  if (isWriting) throw inGetter();
+  isWriting = true;
   owner = of;
+  encoder.takesBlobs = takesBlobs;
+  encoder.holes = undefined;
   try {
     encoder.encode(writer, value, root);
+    return encoder.holes;
   } finally {
-    owner = undefined;
+    owner = encoder.holes = undefined;
+    isWriting = false;
   }
 }
 

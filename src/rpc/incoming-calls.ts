@@ -8,6 +8,7 @@ import type { OctetReader } from "../base/octets.js";
 import { isMetadata, METADATA_RULE } from "./call-options.js";
 import { beginMessage, decodeValue, encodeValue } from "./codec.js";
 import { waitUntil } from "./deadline.js";
+import { HeldValue } from "./held-value.js";
 import { IncomingCall, refusalOf, refuseCall } from "./incoming-call.js";
 import { type InterceptedCall, intercept } from "./interceptors.js";
 import {
@@ -28,6 +29,7 @@ import { ArgumentReader, Results } from "./pipelining.js";
 import type { References } from "./references.js";
 import { asThrown } from "./remote-error.js";
 import { stubMethod } from "./stub.js";
+import { hasThen, mustBeAwaited, unsendableThen } from "./thenable.js";
 
 /** One peer's answers to the other. */
 export class IncomingCalls {
@@ -47,6 +49,8 @@ export class IncomingCalls {
   private deferred: IncomingCall[] = [];
   /** Octets of the calls that are parked or run. */
   private bytes = 0;
+  /** Octets of results whose Blobs are being read. */
+  private readingBytes = 0;
 
   /** With `isHeld`, calls wait until {@link serve}. */
   constructor(
@@ -109,8 +113,7 @@ export class IncomingCalls {
 
   /** Goes on where a full queue stopped it. */
   resume(): void {
-    const { sink } = this.context;
-    while (this.deferred.length > 0 && !sink.isFull) {
+    while (this.deferred.length > 0 && !this.isFull) {
       const call = this.deferred.shift() as IncomingCall;
       const { type, value } = call.answer as NonNullable<IncomingCall["answer"]>;
       this.write(call, type, value);
@@ -142,7 +145,13 @@ export class IncomingCalls {
   }
 
   private mayStart(): boolean {
-    return !this.isHeld && !this.context.sink.isFull && !this.context.ended;
+    return !this.isHeld && !this.isFull && !this.context.ended;
+  }
+
+  /** Whether so much waits that nothing should be started or answered that makes more of it. */
+  private get isFull(): boolean {
+    const { sink } = this.context;
+    return sink.isFull || (this.readingBytes > 0 && sink.queuedBytes + this.readingBytes >= sink.queueBytesMax);
   }
 
   private admit(number: number): void {
@@ -316,14 +325,15 @@ export class IncomingCalls {
     call.cancelTimer?.();
     const isStopped = call.stopped !== undefined;
     const what = isStopped ? call.stopped : value;
-    if (!this.context.sink.isFull) return this.write(call, isStopped ? FAILURE : type, what);
+    if (!this.isFull) return this.write(call, isStopped ? FAILURE : type, what);
     // Not encoded yet: a value is held once, however often it is the answer.
     call.answer = { type: isStopped ? FAILURE : type, value: what };
     this.running.set(call.number, call);
     this.deferred.push(call);
   }
 
-  private write(call: IncomingCall, type: number, value: unknown): void {
+  /** Gives the answer to the session; `held` is one that was written before, to read its Blobs. */
+  private write(call: IncomingCall, type: number, value: unknown, held?: HeldValue): void {
     const { context, references } = this;
     const { sink } = context;
     const writer = beginMessage(sink);
@@ -333,17 +343,23 @@ export class IncomingCalls {
     try {
       writer.u16(type);
       writeNumber(writer, call.number);
-      encodeValue(references, writer, value, type === RESULT ? "result" : "error");
-      if (type === RESULT && hasThen(value)) throw unsendableThen();
+      const at = writer.length;
+      const isResult = type === RESULT;
+      const holes = held ? held.write(writer) : encodeValue(references, writer, value, nameOf(type), isResult);
+      if (isResult && hasThen(value)) throw unsendableThen();
       if (context.ended) return;
+      if (holes) return this.readFirst(call, value, new HeldValue(sink, references, call.method, writer, at, holes));
       isWritten = true;
-      if (type === RESULT) bytes = writer.length - start;
+      if (isResult) bytes = writer.length - start;
+      const mark = sink.commit(false);
+      const lendsStream = held ? held.sent(mark) : references.answered(mark, call.method);
       // A stream has one reader, so a result that holds one is for the caller alone: no call may name it.
-      if (references.answered(sink.commit(false), call.method)) bytes = Number.POSITIVE_INFINITY;
+      if (lendsStream) bytes = Number.POSITIVE_INFINITY;
     } catch (error) {
       if (!(error instanceof DuowireError)) throw error;
       if (!isWritten) sink.rollback();
       references.takeBack();
+      held?.drop();
       if (type === RESULT) context.events.serviceError?.(call.method, error);
       return this.write(call, FAILURE, error);
     }
@@ -353,24 +369,30 @@ export class IncomingCalls {
     this.results.answered(call.number, this.next, value, bytes);
     context.wake();
   }
+
+  /** Reads the Blobs of a result; meanwhile other calls are started and answered. */
+  private readFirst(call: IncomingCall, value: unknown, held: HeldValue): void {
+    this.running.set(call.number, call);
+    this.readingBytes += held.bytes;
+    const go = (error?: unknown) =>
+      this.guarded(() => {
+        this.readingBytes -= held.bytes;
+        const { stopped } = call;
+        if (this.context.ended) return;
+        if (error && !stopped) this.context.events.serviceError?.(call.method, error);
+        if (stopped) held.drop();
+        if (stopped ?? error) this.write(call, FAILURE, stopped ?? error);
+        else this.write(call, RESULT, value, held);
+        this.resume();
+      });
+    held.read().then(() => go(), go);
+  }
+}
+
+function nameOf(type: number): string {
+  return type === RESULT ? "result" : "error";
 }
 
 function fail(code: DuowireError["code"], message?: string): never {
   throw localError(code, message);
-}
-
-function unsendableThen(): DuowireError {
-  return localError("invalid_argument", "result.then cannot be sent: it is a function");
-}
-
-/** Whether awaiting `value` would call something of it. */
-export function hasThen(value: unknown): boolean {
-  return typeof value === "object" && typeof (value as { then?: unknown } | null)?.then === "function";
-}
-
-/** Promises and their like, but not data: that came over the wire, perhaps, and its `then` with it. */
-export function mustBeAwaited(value: unknown): boolean {
-  if (!hasThen(value)) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype !== Object.prototype && prototype !== null;
 }

@@ -158,9 +158,8 @@ export function numberOf(target: CallTarget): number {
 /** A place in a message where the number of a call belongs that had none when it was written. */
 export type Gap = readonly [offset: number, of: PendingCall];
 
-/** The gaps in the body of a call, whose arguments begin at `at` and name `named`. */
-export function gapsIn(body: Uint8Array, at: number, named: readonly PendingCall[] | undefined): readonly Gap[] {
-  const late = named?.filter((one) => one.number === 0) ?? [];
+/** The gaps in the body of a call, whose arguments begin at `at` and name `late` without their numbers. */
+export function gapsIn(body: Uint8Array, at: number, late: readonly PendingCall[]): readonly Gap[] {
   if (late.length === 0) return [];
   const gaps: Gap[] = [];
   const reader = new OctetReader(body, at);

@@ -4,13 +4,12 @@
  */
 import { DuowireError, protocolError } from "../base/errors.js";
 import type { OctetReader, OctetWriter } from "../base/octets.js";
-import { whenAborted } from "./abort-listeners.js";
+import { type Hole, UnreadOctets } from "./blobs.js";
 import { answered, endError, failureOf, notMade } from "./call-failures.js";
 import { type Metadata, writeOptions } from "./call-options.js";
 import { beginMessage, decodeValue, encodeValue } from "./codec.js";
-import { waitUntil } from "./deadline.js";
+import { dueAtOf, watchCall } from "./deadline.js";
 import type { EncodedCall } from "./group.js";
-import { hasThen } from "./incoming-calls.js";
 import { type InterceptedCall, intercept } from "./interceptors.js";
 import {
   CALL,
@@ -31,9 +30,6 @@ import {
   type CallTarget,
   checkReach,
   failedOf,
-  fillGaps,
-  type Gap,
-  gapsIn,
   link,
   numberOf,
   pinFor,
@@ -45,12 +41,12 @@ import { currentCall, follow, inherit } from "./on-behalf.js";
 import { References } from "./references.js";
 import { type CallOwner, PendingCall } from "./remote-call.js";
 import { type CallMaker, type CallOptions, StubTarget } from "./stub.js";
+import { hasThen } from "./thenable.js";
 import { UnobservedCalls } from "./unobserved.js";
+import { HEAD_BYTES, WaitingCall } from "./waiting-call.js";
 
 /** What a waiting call costs besides its octets: lest many tiny ones take far more memory than the limit says. */
 const WAITING_BYTES = 128;
-/** The longest number, and what stands before it. */
-const HEAD_BYTES = 11;
 
 /** One peer's calls of the other. */
 export class OutgoingCalls implements CallMaker, CallOwner {
@@ -92,6 +88,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     this.window = limits.callsInFlightMax;
     this.references.exportsMax = limits.referencesMax;
     this.references.messageBytesMax = limits.messageBytesMax;
+    for (const call of this.waiting ?? []) this.read(call);
     this.sendWaiting();
   }
 
@@ -129,16 +126,10 @@ export class OutgoingCalls implements CallMaker, CallOwner {
   }
 
   private intercepted(call: PendingCall, args: readonly unknown[], options: CallOptions | undefined): void {
-    const { interceptors = [], session } = this.context;
     const metadata = { ...options?.metadata };
-    const seen = {
-      direction: "outgoing",
-      method: call.method,
-      args: [...args],
-      metadata,
-      session: session?.(),
-    } as const;
-    const outcome = intercept(interceptors, seen as InterceptedCall, () => {
+    const rest = { args: [...args], metadata, session: this.context.session?.() };
+    const seen = { direction: "outgoing", method: call.method, ...rest } as const;
+    const outcome = intercept(this.context.interceptors ?? [], seen as InterceptedCall, () => {
       const own = Object.keys(metadata).length > 0 ? { ...options, metadata } : options;
       if (!call.isSettled) this.make(call, seen.args, own);
       return call.answer();
@@ -147,19 +138,24 @@ export class OutgoingCalls implements CallMaker, CallOwner {
   }
 
   abandon(call: PendingCall, code: "cancelled" | "deadline_exceeded", cause?: unknown): void {
+    this.giveUp(call, code, cause);
+    // What was behind it may go, if it was being read.
+    if (this.waiting) this.sendWaiting();
+  }
+
+  private giveUp(call: PendingCall, code: "cancelled" | "deadline_exceeded", cause: unknown): void {
     if (call.isSettled) return;
     const isSent = call.number > 0;
     if (!isSent) this.unwait(call, true);
     else if (code === "cancelled") {
-      this.cancels ??= new Set();
-      this.cancels.add(call.number);
+      this.cancels = (this.cancels ?? new Set<number>()).add(call.number);
       this.context.wake();
     }
     const error = localError(code, undefined, { cause, outcome: isSent ? "outcome_unknown" : "not_sent" });
     // Whoever still reads an upload is to hear of it, and whoever sends it stops.
     for (const stream of call.streams ?? []) stream.giveUp(error);
     call.reject(error);
-    for (const dependent of call.dependents ?? []) this.abandon(dependent, code, cause);
+    for (const dependent of call.dependents ?? []) this.giveUp(dependent, code, cause);
   }
 
   unobserved(call: PendingCall): void {
@@ -233,20 +229,11 @@ export class OutgoingCalls implements CallMaker, CallOwner {
 
   private sendWith(call: PendingCall, args: readonly unknown[], { signal, timeoutMs, metadata }: CallOptions): void {
     if (signal?.aborted) throw localError("cancelled", undefined, { cause: signal.reason });
-    if (timeoutMs !== undefined && !(timeoutMs >= 0)) throw localError("invalid_argument", "timeoutMs is below 0");
     const { clock } = this.context;
-    const dueAt = clock.monotonicMs() + (timeoutMs ?? Number.POSITIVE_INFINITY);
-    const hasDeadline = dueAt < Number.MAX_SAFE_INTEGER;
-    this.send(call, args, hasDeadline ? Math.ceil(dueAt - this.startedAt) : undefined, metadata);
+    const dueAt = dueAtOf(clock, timeoutMs);
+    this.send(call, args, dueAt === undefined ? undefined : Math.ceil(dueAt - this.startedAt), metadata);
     call.options = { signal, timeoutMs, metadata };
-    const stopListening = signal && whenAborted(signal, () => this.abandon(call, "cancelled", signal.reason));
-    const cancelTimer = hasDeadline
-      ? waitUntil(clock, dueAt, () => this.abandon(call, "deadline_exceeded"))
-      : undefined;
-    call.cleanUp = () => {
-      stopListening?.();
-      cancelTimer?.();
-    };
+    watchCall(call, clock, dueAt, (code, cause) => this.abandon(call, code, cause));
   }
 
   private send(call: PendingCall, args: readonly unknown[], deadline?: number, metadata?: Metadata): void {
@@ -261,6 +248,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     const start = writer.length;
     let body: number;
     let argumentsAt: number;
+    let holes: readonly Hole[] | undefined;
     try {
       writer.u16(head);
       writeNumber(writer, this.lastNumber + 1);
@@ -269,7 +257,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
       if (target instanceof PendingCall) body = writer.length;
       encodeValue(references, writer, call.method, "method");
       argumentsAt = writer.length - body;
-      encodeValue(this.arguments, writer, withResults(args), "arguments");
+      holes = encodeValue(this.arguments, writer, withResults(args), "arguments", true);
       if (head === CALL_WITH_OPTIONS) writeOptions(writer, deadline, metadata);
     } catch (error) {
       sink.rollback();
@@ -281,10 +269,10 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     // A getter among the arguments may have ended the session.
     if (context.ended) throw endError(context.ended, false);
     link(call, target instanceof PendingCall ? [...(named ?? []), target] : named);
-    if (this.mustWait(writer.length - start)) {
-      const copy = writer.copy(body);
+    if (holes || this.mustWait(writer.length - start)) {
+      const written = holes ? new UnreadOctets(writer, body, holes) : writer.copy(body);
       sink.rollback();
-      return this.wait(call, head, copy, gapsIn(copy, argumentsAt, named));
+      return this.wait(call, new WaitingCall(written, { head, argumentsAt, named }));
     }
     this.commit(call, true);
     context.wake();
@@ -293,7 +281,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
   private sendEncoded(call: PendingCall, body: Uint8Array): void {
     const { context } = this;
     if (context.ended) throw endError(context.ended, false);
-    if (this.mustWait(HEAD_BYTES + body.length)) return this.wait(call, CALL, body);
+    if (this.mustWait(HEAD_BYTES + body.length)) return this.wait(call, new WaitingCall(body, { head: CALL }));
     const writer = beginMessage(context.sink);
     writer.u16(CALL);
     writeNumber(writer, this.lastNumber + 1);
@@ -304,8 +292,12 @@ export class OutgoingCalls implements CallMaker, CallOwner {
 
   /** Whether a call of this size has to wait: others wait, or the far side does not take it yet. */
   private mustWait(bytes: number): boolean {
-    const isEarly = !this.limits && bytes > MESSAGE_BYTES_LEAST;
-    return this.waiting !== undefined || isEarly || this.open.size >= this.window;
+    return this.waiting !== undefined || this.isEarly(bytes) || this.open.size >= this.window;
+  }
+
+  /** Whether it is not known yet that the far side takes a message of this size. */
+  private isEarly(bytes: number): boolean {
+    return !this.limits && bytes > MESSAGE_BYTES_LEAST;
   }
 
   /** Gives what was written to the session: now it is a call, with a number. */
@@ -324,26 +316,40 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     call.waiting = undefined;
   }
 
-  private wait(call: PendingCall, head: number, body: Uint8Array, gaps: readonly Gap[] = []): void {
+  private wait(call: PendingCall, waiting: WaitingCall): void {
     const { sink } = this.context;
-    const bytes = body.length + WAITING_BYTES;
+    const bytes = waiting.bytes + WAITING_BYTES;
     const before = sink.queuedBytes + this.waitingBytes;
-    const isFull = before > 0 && before + bytes > sink.queueBytesMax;
-    if (isFull || (this.limits && body.length > this.limits.messageBytesMax)) {
+    try {
+      this.references.checkSize(waiting.bytes, waiting.isToBeRead);
+      if (before > 0 && before + bytes > sink.queueBytesMax) throw localError("queue_full");
+    } catch (error) {
       this.references.takeBack();
-      throw localError(isFull ? "queue_full" : "message_too_large");
+      throw error;
     }
     this.waitingBytes += bytes;
-    call.waiting = { head, body, lent: this.references.loans(), gaps };
+    waiting.lent = this.references.loans();
+    call.waiting = waiting;
     this.pin(call);
-    this.waiting ??= new Set();
-    this.waiting.add(call);
+    this.waiting = (this.waiting ?? new Set<PendingCall>()).add(call);
+    this.read(call);
+  }
+
+  /** Reads the Blobs of a call that waits, once it is known that the far side takes it. Later calls wait behind it. */
+  private read(call: PendingCall): void {
+    const { waiting } = call;
+    if (!waiting?.isToBeRead || this.isEarly(waiting.bytes + HEAD_BYTES)) return;
+    waiting
+      .read(this.references)
+      .catch((error: unknown) => call.waiting === waiting && this.fail(call, error))
+      .then(() => this.sendWaiting())
+      .catch((error: unknown) => this.context.events.bug?.(error));
   }
 
   /** Takes a call out of those that wait. */
   private unwait(call: PendingCall, isDropped: boolean): void {
     if (!call.waiting) return;
-    this.waitingBytes -= call.waiting.body.length + WAITING_BYTES;
+    this.waitingBytes -= call.waiting.bytes + WAITING_BYTES;
     this.waiting?.delete(call);
     if (this.waiting?.size === 0) this.waiting = undefined;
     if (!isDropped) return;
@@ -355,16 +361,10 @@ export class OutgoingCalls implements CallMaker, CallOwner {
   private sendWaiting(): void {
     const { sink, wake } = this.context;
     for (const call of this.waiting ?? []) {
-      const { head, body, gaps } = call.waiting as NonNullable<PendingCall["waiting"]>;
-      if (this.open.size >= this.window || (!this.limits && body.length + HEAD_BYTES > MESSAGE_BYTES_LEAST)) return;
+      const waiting = call.waiting as WaitingCall;
+      if (this.open.size >= this.window || this.isEarly(waiting.bytes + HEAD_BYTES) || !waiting.isWhole) return;
       this.unwait(call, false);
-      const writer = sink.begin();
-      writer.u16(head);
-      writeNumber(writer, this.lastNumber + 1);
-      if (call.target instanceof PendingCall) writeTarget(writer, numberOf(call.target));
-      const start = writer.length;
-      writer.octets(body);
-      fillGaps(writer, start, gaps);
+      waiting.write(sink.begin(), this.lastNumber + 1, call.target);
       try {
         this.commit(call, false);
       } catch (error) {

@@ -1,18 +1,25 @@
 /** A stream that this side fills: one item at a time is asked of its source, and only while there is credit. */
 import { DuowireError } from "../base/errors.js";
 import type { OctetWriter } from "../base/octets.js";
+import type { Hole } from "./blobs.js";
 import { ITEM_BYTES_MIN } from "./incoming-stream.js";
 import { MESSAGE_BYTES_LEAST } from "./messages.js";
 import type { StreamLoan, StreamOwner } from "./stream-owner.js";
 
 /** One item on its way into a message. */
 export interface SourceItem {
-  /** Appends the item's value. Throws a DuowireError if it cannot be sent. */
-  write(writer: OctetWriter): void;
+  /** Appends the item's value; {@link Hole}s are left for its Blobs. Throws a DuowireError if it cannot be sent. */
+  write(writer: OctetWriter): readonly Hole[] | undefined;
   /** It was given to the session, in the message with this mark. */
   sent?(mark: number): void;
   /** The octets of the value if they are known before. */
   readonly bytes?: number;
+  /** Whether it must be read before it is written. */
+  readonly isToBeRead?: boolean;
+  /** Reads it. Rejects with a DuowireError. */
+  read?(): Promise<void>;
+  /** It will not be sent. */
+  drop?(): void;
 }
 
 /** Where the items of a stream come from. */
@@ -115,7 +122,7 @@ export class OutgoingStream implements StreamLoan {
     if (this.longMark !== undefined && !owner.isHanded(this.longMark)) return false;
     if (next.type === "item" && !owner.mayTake(next.item.bytes ?? 0)) return false;
     this.next = undefined;
-    if (next.type === "item") this.sendItem(next.item);
+    if (next.type === "item") this.sendOrRead(next.item);
     else {
       this.hasEnded = true;
       owner.sendEnd(this, next.type === "break" ? next : undefined);
@@ -136,28 +143,54 @@ export class OutgoingStream implements StreamLoan {
     this.break(error);
   }
 
+  private sendOrRead(item: SourceItem): void {
+    if (!item.isToBeRead) return this.sendItem(item);
+    // As if it were asked for: nothing of this stream overtakes it, and other streams go on.
+    this.isAsking = true;
+    this.owner
+      .readItem(item)
+      .then(
+        () => this.wasRead(item),
+        (error: unknown) => this.wasRead(item, error),
+      )
+      .catch((error: unknown) => this.owner.bug(error));
+  }
+
+  private wasRead(item: SourceItem, error?: unknown): void {
+    this.isAsking = false;
+    if (this.next || this.hasEnded || this.isStopped) item.drop?.();
+    else if (error === undefined) this.sendItem(item);
+    else this.refused(error);
+  }
+
   private sendItem(item: SourceItem): void {
     try {
-      const { mark, bytes } = this.owner.sendItem(this, item);
-      this.credit -= Math.max(bytes, ITEM_BYTES_MIN);
-      this.longMark = bytes > MESSAGE_BYTES_LEAST ? mark : undefined;
+      const sent = this.owner.sendItem(this, item);
+      if ("isToBeRead" in sent) return this.put({ type: "item", item: sent });
+      this.credit -= Math.max(sent.bytes, ITEM_BYTES_MIN);
+      this.longMark = sent.bytes > MESSAGE_BYTES_LEAST ? sent.mark : undefined;
     } catch (error) {
       if (!(error instanceof DuowireError)) throw error;
-      this.owner.failed(this, error);
-      return this.break(error);
+      return this.refused(error);
     }
     this.ask();
+  }
+
+  private refused(error: unknown): void {
+    this.owner.failed(this, error);
+    this.break(error);
   }
 
   private came(next: Next): void {
     this.isAsking = false;
     // What ended it while the source was asked, such as an error, is not undone by what the source says to that.
-    if (this.hasEnded || this.isStopped || this.next) return;
+    if (this.hasEnded || this.isStopped || this.next) return next.type === "item" ? next.item.drop?.() : undefined;
     if (next.type === "break") this.owner.failed(this, next.error);
     this.put(next);
   }
 
   private put(next: Next): void {
+    if (this.next?.type === "item") this.next.item.drop?.();
     this.next = next;
     this.owner.ready(this);
   }

@@ -204,7 +204,9 @@ function copyOf(value: unknown): unknown {
   const references: object[] = [];
   const owner: ReferenceOwner = {
     stacks: true,
-    send: (one) => (isReference(one) ? { type: REF_HOME, number: references.push(one) } : undefined),
+    // A Blob never changes: it is passed on as it is.
+    send: (one) =>
+      one instanceof Blob || isReference(one) ? { type: REF_HOME, number: references.push(one) } : undefined,
     receive: (_type, number) => references[number - 1],
   };
   const writer = new OctetWriter();

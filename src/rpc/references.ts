@@ -5,6 +5,7 @@
 import { type DuowireError, protocolError } from "../base/errors.js";
 import { malformed } from "../base/messagepack.js";
 import type { OctetWriter } from "../base/octets.js";
+import { tooLarge } from "./blobs.js";
 import { beginMessage, type ReferenceOwner } from "./codec.js";
 import { EARLY_MAX, localError, type PeerContext, RELEASE, REVOKE, URGENT_BYTES_MAX, writeNumber } from "./messages.js";
 import { methodsOf } from "./method-table.js";
@@ -325,10 +326,10 @@ export class References implements ReferenceOwner {
   }
 
   /** Throws `message_too_large` if a message of so many octets is known not to be taken. */
-  checkSize(bytes: number): void {
-    const { messageBytesMax = Number.POSITIVE_INFINITY } = this;
-    if (bytes > messageBytesMax)
-      throw localError("message_too_large", `${bytes} octets; the far side takes ${messageBytesMax} (messageBytesMax)`);
+  checkSize(bytes: number, hasBlobs = false): void {
+    const { messageBytesMax: most = Number.POSITIVE_INFINITY } = this;
+    if (bytes <= most) return;
+    throw localError("message_too_large", tooLarge(bytes, most, hasBlobs), { outcome: "not_sent" });
   }
 
   /** The streams, made when they are needed. */

@@ -1,9 +1,10 @@
 import { localError } from "./messages.js";
-import type { CallTarget, Gap } from "./naming.js";
+import type { CallTarget } from "./naming.js";
 import { makeResult } from "./result-stub.js";
 import type { StreamLoan } from "./stream-owner.js";
 import type { CallOptions } from "./stub.js";
 import type { Pipelined, ResultOf, resultOf } from "./types.js";
+import type { WaitingCall } from "./waiting-call.js";
 
 /**
  * A call of the far side, on its way. It is a promise that need not be awaited: a failure that nobody looks at becomes
@@ -59,15 +60,8 @@ export class PendingCall implements RemoteCall<unknown> {
   mark = 0;
   /** Whether somebody has asked for the outcome. */
   isObserved = false;
-  /** While it waits for the window: the encoded message behind the target, what it lends, what it cannot name yet. */
-  waiting:
-    | {
-        readonly head: number;
-        readonly body: Uint8Array;
-        readonly lent: readonly unknown[];
-        readonly gaps: readonly Gap[];
-      }
-    | undefined;
+  /** Its message, while it waits. */
+  waiting: WaitingCall | undefined;
   /** The calls whose results it names, and those that name its result. */
   needs: readonly PendingCall[] | undefined;
   dependents: Set<PendingCall> | undefined;

@@ -1,5 +1,6 @@
 /** What the ends of a stream and the parts of a peer know of each other. */
 import type { DuowireError } from "../base/errors.js";
+import type { HeldValue } from "./held-value.js";
 import type { IncomingStream } from "./incoming-stream.js";
 import type { OutgoingStream, SourceItem } from "./outgoing-stream.js";
 import type { Taken } from "./references.js";
@@ -14,6 +15,12 @@ export interface StreamLoan {
   discard(): void;
   /** The call that lends it is given up: it ends with this error, at both sides. */
   giveUp(error: DuowireError): void;
+}
+
+/** A message that was given to the session: its mark, and its octets. */
+export interface Sent {
+  readonly mark: number;
+  readonly bytes: number;
 }
 
 /** What the ends of streams ask of their peer. */
@@ -32,7 +39,10 @@ export interface StreamOwner {
   ready(stream: OutgoingStream): void;
   /** A producer of this side failed. */
   failed(stream: OutgoingStream, error: unknown): void;
-  sendItem(stream: OutgoingStream, item: SourceItem): { readonly mark: number; readonly bytes: number };
+  /** Gives an item to the session; if Blobs in it have to be read first, the answer is what to send then. */
+  sendItem(stream: OutgoingStream, item: SourceItem): Sent | HeldValue;
+  /** Reads an item. Rejects with a DuowireError. */
+  readItem(item: SourceItem): Promise<void>;
   sendEnd(stream: OutgoingStream, failure: { readonly error: unknown } | undefined): void;
   isHanded(mark: number): boolean;
   /** Whether the far side is known to take a value of so many octets. */

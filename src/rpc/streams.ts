@@ -10,6 +10,7 @@ import { malformed, writeNumber as writeSigned } from "../base/messagepack.js";
 import type { OctetReader, OctetWriter } from "../base/octets.js";
 import { failureOf } from "./call-failures.js";
 import { beginMessage, decodeValue, encodeValue } from "./codec.js";
+import { HeldValue } from "./held-value.js";
 import { IdleStreams } from "./idle-streams.js";
 import { IncomingStream, STREAM_EARLY_BYTES } from "./incoming-stream.js";
 import {
@@ -33,7 +34,7 @@ import {
 import { type ItemSource, OutgoingStream, type SourceItem } from "./outgoing-stream.js";
 import type { References, Taken } from "./references.js";
 import { forgetCollected, whenCollected } from "./stream-garbage.js";
-import type { StreamLoan, StreamOwner } from "./stream-owner.js";
+import type { Sent, StreamLoan, StreamOwner } from "./stream-owner.js";
 import {
   drainInto,
   ITERABLE,
@@ -46,31 +47,25 @@ import {
   WritableSource,
 } from "./stream-shapes.js";
 import { type StreamFigures, StreamTable } from "./stream-table.js";
+import { StreamTurns } from "./stream-turns.js";
 import { REF_STREAM, type Reference } from "./values.js";
-
-/**
- * While so many octets wait in the session's queue, no item is added: calls and answers do not stand behind more. At
- * most a quarter of `queueBytesMax`.
- */
-export const STREAM_QUEUE_BYTES = 262_144;
 
 /** Both tables, and the turns of what is sent. */
 export class Streams implements StreamOwner {
   private readonly table = new StreamTable();
-  /** What has an item to send, in the order of its turn. */
-  private readonly turns = new Set<OutgoingStream>();
+  private readonly turns: StreamTurns;
   private readonly credits = new Set<IncomingStream>();
   /** To be stopped, and why if there is a reason. */
   private readonly stops = new Map<IncomingStream, unknown>();
   private readonly idle: IdleStreams;
   private lastItemMs = Number.NEGATIVE_INFINITY;
-  private isPumping = false;
 
   constructor(
     private readonly context: PeerContext,
     private readonly references: References,
   ) {
     this.idle = new IdleStreams(context);
+    this.turns = new StreamTurns(context);
   }
 
   /** For observers: streams that are not over, by who fills them. */
@@ -209,22 +204,7 @@ export class Streams implements StreamOwner {
 
   /** Gives items to the session, one of each stream in turn, as long as little waits there. */
   pump(): void {
-    const { sink } = this.context;
-    const most = Math.min(STREAM_QUEUE_BYTES, sink.queueBytesMax / 4);
-    if (this.isPumping || this.context.ended) return;
-    this.isPumping = true;
-    try {
-      let heldCount = 0;
-      for (const stream of this.turns) {
-        if (this.turns.size <= heldCount || sink.queuedBytes >= most) break;
-        this.turns.delete(stream);
-        if (stream.send()) continue;
-        this.turns.add(stream);
-        heldCount++;
-      }
-    } finally {
-      this.isPumping = false;
-    }
+    this.turns.pump();
   }
 
   /** Writes CREDIT and STOP that are due, as long as there is room. */
@@ -282,24 +262,27 @@ export class Streams implements StreamOwner {
   }
 
   ready(stream: OutgoingStream): void {
-    if (this.context.ended) return;
-    this.turns.add(stream);
-    this.pump();
+    if (!this.context.ended) this.turns.add(stream);
   }
 
   failed({ origin }: OutgoingStream, error: unknown): void {
     if (!this.context.ended) this.context.events.serviceError?.(origin, error);
   }
 
-  sendItem({ number }: OutgoingStream, item: SourceItem): { readonly mark: number; readonly bytes: number } {
+  sendItem({ number }: OutgoingStream, item: SourceItem): Sent | HeldValue {
     const sent = this.write(ITEM, number, (writer) => item.write(writer));
-    item.sent?.(sent.mark);
+    if (sent instanceof HeldValue) sent.onSent = (mark) => item.sent?.(mark);
+    else item.sent?.(sent.mark);
     return sent;
+  }
+
+  readItem(item: SourceItem): Promise<void> {
+    return this.turns.read(item);
   }
 
   sendEnd(stream: OutgoingStream, failure: { readonly error: unknown } | undefined): void {
     if (failure) this.sendError(BREAK, stream.number, failure.error);
-    else this.write(END, stream.number, () => {});
+    else this.write(END, stream.number, () => undefined);
     this.idle.delete(stream);
     this.table.tidy(stream);
   }
@@ -341,7 +324,7 @@ export class Streams implements StreamOwner {
   }
 
   private itemOf(value: unknown): SourceItem {
-    return { write: (writer) => encodeValue(this.references, writer, value, "item") };
+    return { write: (writer) => encodeValue(this.references, writer, value, "item", true) };
   }
 
   private ended(stream: IncomingStream, failure?: { readonly error: unknown }): void {
@@ -367,8 +350,9 @@ export class Streams implements StreamOwner {
     }
   }
 
-  /** Gives a message to the session; what is refused leaves no trace. */
-  private write(type: number, number: number, body: (writer: OctetWriter) => void) {
+  /** Gives a message to the session, or holds it if Blobs must be read first; what is refused leaves no trace. */
+  private write(type: number, number: number, body: SourceItem["write"]): Sent | HeldValue {
+    const { references } = this;
     const { sink, wake } = this.context;
     const writer = beginMessage(sink);
     const start = writer.length;
@@ -376,16 +360,18 @@ export class Streams implements StreamOwner {
     try {
       writer.u16(type);
       writeSigned(writer, number);
-      body(writer);
+      const at = writer.length;
+      const holes = body(writer);
+      if (holes) return new HeldValue(sink, references, "stream", writer, at, holes);
       isWritten = true;
       const bytes = writer.length - start;
       const mark = sink.commit(false);
-      this.references.answered(mark, "stream");
+      references.answered(mark, "stream");
       wake();
       return { mark, bytes };
     } catch (error) {
       if (!isWritten) sink.rollback();
-      this.references.takeBack();
+      references.takeBack();
       throw error;
     }
   }

@@ -3,11 +3,11 @@
  * Nothing of this is loaded where nobody declares any.
  */
 import { refuseCall } from "./incoming-call.js";
-import { mustBeAwaited } from "./incoming-calls.js";
 import { localError } from "./messages.js";
 import { type MethodWrapper, wrapMethods } from "./method-table.js";
 import { currentCall, runAs } from "./on-behalf.js";
 import type { SchemaIssue, SchemaResult, StandardSchema } from "./standard-schema.js";
+import { mustBeAwaited } from "./thenable.js";
 
 /** How many issues a caller is told. */
 export const ISSUES_MAX = 32;

@@ -62,6 +62,28 @@ const driver = {
       back instanceof Uint8Array && back.length === length && back.every((octet, index) => octet === octets[index])
     );
   },
+  /** Makes a file input for the test to fill. */
+  makeInput(): void {
+    document.body.append(Object.assign(document.createElement("input"), { type: "file", multiple: true }));
+  },
+  /** Sends the files of the input there and back: what came back, or how that failed. */
+  async echoesFiles() {
+    const files = [...(document.querySelector("input")?.files ?? [])];
+    const echo = session.remote.echo as unknown as (files: File[]) => Promise<File[]>;
+    const describe = async (file: File) => [
+      file instanceof File,
+      file.name,
+      file.type,
+      file.size,
+      (await file.text()).slice(-3),
+    ];
+    try {
+      const [first, back] = await Promise.all([session.remote.take(0), echo(files)]);
+      return { first, files: await Promise.all(back.map(describe)), times: back.map((one) => one.lastModified) };
+    } catch (error) {
+      return describeError(error);
+    }
+  },
   /** How a call of `method` fails. */
   async fails(method: string) {
     const untyped = session.remote as unknown as Record<string, () => Promise<unknown>>;

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, expect, onTestFinished, type TestContext, test } from "vitest";
 import { attach, serve } from "../../src/server/index.js";
 import { openTab, ownAddress, startPages, stopChromium, type Tab } from "../support/chromium.js";
@@ -60,6 +63,43 @@ test("a page of another origin that is listed calls and is called", async (conte
   const pages = await startPages();
   const { href } = await startApart([pages.origin]);
   await expectEverything(await openTab(context, pages.origin), href);
+});
+
+/** Puts files into the page's input as a person does: they stay on the disk until they are read. */
+async function choose({ page }: Tab, files: string[]): Promise<void> {
+  const tools = await page.context().newCDPSession(page);
+  const { root } = await tools.send("DOM.getDocument");
+  const { nodeId } = await tools.send("DOM.querySelector", { nodeId: root.nodeId, selector: "input" });
+  await tools.send("DOM.setFileInputFiles", { files, nodeId });
+  await tools.detach();
+}
+
+test("files of a page's input cross as Files; one that is gone from the disk says so", async (context) => {
+  const { origin, href } = await startTogether();
+  const tab = await openTab(context, origin);
+  const folder = mkdtempSync(join(tmpdir(), "duowire-input-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const paths = ["ä.txt", "empty.bin", "gone.txt"].map((name) => join(folder, name));
+  for (const [index, path] of paths.entries()) writeFileSync(path, "x".repeat(index === 1 ? 0 : 100_000));
+  const [kept, empty, gone] = paths as [string, string, string];
+  const modified = Math.floor(statSync(kept).mtimeMs);
+  await tab.do("open", href);
+  await tab.do("makeInput");
+  await choose(tab, [kept, empty]);
+  const { files, times } = (await tab.do("echoesFiles")) as { files: unknown[][]; times: number[] };
+  expect(files).toEqual([
+    [true, "ä.txt", "text/plain", 100_000, "xxx"],
+    [true, "empty.bin", "application/octet-stream", 0, ""],
+  ]);
+  expect(times[0]).toBe(modified);
+  await choose(tab, [kept, gone]);
+  rmSync(gone);
+  const failure = { kind: "DuowireError", code: "invalid_argument", outcome: "not_sent" };
+  expect(await tab.do("echoesFiles")).toMatchObject(failure);
+  writeFileSync(kept, "y".repeat(4_300_000));
+  await choose(tab, [kept]);
+  expect(await tab.do("echoesFiles")).toMatchObject({ ...failure, code: "message_too_large" });
+  expect(await tab.do("take", 3)).toBe(3);
 });
 
 test("a page on plain http without crypto.subtle calls and is called", async (context) => {

@@ -42,6 +42,7 @@ export function hostContract({ name, make }: HostCase): void {
     const exposed = {
       confirm: (question: string) => question.endsWith("?"),
       take: (n: number) => n,
+      mirror: (value: unknown) => value,
       apply: (change: (n: number) => number | Promise<number>, n: number) => change(n),
       fail: (): never => {
         throw new Error("the client's own trouble");
@@ -209,6 +210,31 @@ export function hostContract({ name, make }: HostCase): void {
       if (kind !== "inline") expect(memoryBytes).toBeGreaterThan(1_048_576);
       seen?.end();
       await Promise.all(waiting);
+    });
+
+    test("Files cross both ways, from the service and from outside, in the order of the calls", async () => {
+      const session = open();
+      const file = new File(["ab", new Uint8Array(100_000)], "ä.png", { type: "image/png", lastModified: 1_234 });
+      const told = async (one: unknown) => {
+        const { name, type, lastModified, size } = one as File;
+        return [one instanceof File, name, type, lastModified, size, await (one as File).slice(0, 2).text()];
+      };
+      const expected = [true, "ä.png", "image/png", 1_234, 100_002, "ab"];
+      const [back, first, list] = await Promise.all([
+        session.remote.echo(file),
+        session.remote.next(1),
+        session.remote.echo([new Map([["picture", file]])]) as Promise<[Map<string, File>]>,
+      ]);
+      expect(first).toBe(1);
+      expect([await told(back), await told(list[0].get("picture"))]).toEqual([expected, expected]);
+      const client = server.sessions.get(await idOf(session))?.client;
+      expect(await told(await client?.mirror(file))).toEqual(expected);
+      const large = new Blob([new Uint8Array(5_000_000)]);
+      await expect(client?.mirror(large)).rejects.toMatchObject({ code: "message_too_large", outcome: "not_sent" });
+      await expect(session.remote.echo(large)).rejects.toMatchObject({
+        code: "message_too_large",
+        outcome: "not_sent",
+      });
     });
 
     test("a client that server.sessions calls while its session ends leaves each call with an outcome", async () => {

@@ -6,12 +6,13 @@ type Random = (below: number) => number;
 
 interface Vectors {
   readonly values: readonly { readonly hex: string }[];
+  readonly blobs: readonly { readonly hex: string }[];
   readonly refused: readonly { readonly hex: string }[];
 }
 
 const fromHex = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.replaceAll(" ", ""), "hex"));
 const vectors = JSON.parse(readFileSync(new URL("../../spec/vectors/values.json", import.meta.url), "utf8")) as Vectors;
-const whole = vectors.values.map(({ hex }) => fromHex(hex)).filter(({ length }) => length < 100);
+const whole = [...vectors.values, ...vectors.blobs].map(({ hex }) => fromHex(hex)).filter(({ length }) => length < 100);
 const samples = [...whole, ...vectors.refused.map(({ hex }) => fromHex(hex)).filter(({ length }) => length < 100)];
 
 /** What follows the type in a message of each length of array, by type: c call or number, t target, m method … */

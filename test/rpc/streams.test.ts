@@ -6,7 +6,7 @@ import { STREAM_IDLE_MS } from "../../src/rpc/idle-streams.js";
 import { STREAM_WINDOW_BYTES, STREAM_WINDOW_BYTES_MAX } from "../../src/rpc/incoming-stream.js";
 import { RemoteError } from "../../src/rpc/remote-error.js";
 import { Target } from "../../src/rpc/service.js";
-import { STREAM_QUEUE_BYTES } from "../../src/rpc/streams.js";
+import { STREAM_QUEUE_BYTES } from "../../src/rpc/stream-turns.js";
 import { Pair, turn } from "./support.js";
 
 class Door extends Target {

@@ -56,6 +56,12 @@ test("ValueEncoder says of an object with too many keys what to send instead", (
   expect(decoder.decode(new OctetReader(encoded(map)))).toStrictEqual(map);
 });
 
+/** As many Files as one value may have, nearly. */
+function files(count: number): Uint8Array {
+  const one = Buffer.from("d80993a3612f62a166cd1234070707070707", "hex");
+  return Buffer.concat([Buffer.from([0xdd, 0, 0, count >> 8, count & 255]), ...Array(count).fill(one)]);
+}
+
 /** Octets of `count` pairs in maps of `keys`, without what a sender refuses. */
 function pairs(count: number, keys: number, keyOf: (n: number) => string): Uint8Array {
   const writer = new OctetWriter();
@@ -85,6 +91,7 @@ test("ValueDecoder reads no value of 4 MiB for longer than 250 ms, whatever its 
     pairs(130_000, 20, (n) => `${"k".repeat(20)}${n}`),
     pairs(65_000, 20, (n) => `${"k".repeat(50)}${n}`),
     pairs(65_000, 65_000, (n) => `ä${n}`),
+    files(7_600),
   ];
   for (const [index, octets] of cases.entries()) {
     let tookMs = Number.POSITIVE_INFINITY;

@@ -63,6 +63,11 @@ const builders: Readonly<Record<string, (tag: Tag) => unknown>> = {
     const several = errors && new AggregateError((errors as Notation[]).map(build), String(message), options);
     return Object.assign(several || new Error(String(message), options), build(more), { name });
   },
+  blob: ({ type, hex, name, lastModified }) => {
+    const parts = [fromHex(String(hex))];
+    if (name === undefined) return new Blob(parts, { type: String(type) });
+    return new File(parts, String(name), { type: String(type), lastModified: Number(lastModified) });
+  },
   ref: (tag) => new Lent(tag.type as ReferenceType, Number(tag.number), Number(tag.kind ?? 0)),
 };
 
@@ -83,6 +88,26 @@ function describeError(error: Error): Notation {
   return notation;
 }
 
+/** What {@link readBlobs} has read. */
+const octetsOfBlobs = new WeakMap<Blob, string>();
+
+/** Reads all Blobs inside of `value`: {@link describe} shows their octets afterwards. */
+export async function readBlobs(value: unknown): Promise<void> {
+  if (value instanceof Blob) octetsOfBlobs.set(value, toHex(await value.arrayBuffer()));
+  else if (value instanceof Map) await readBlobs([...value].flat());
+  else if (value instanceof Set) await readBlobs([...value]);
+  else if (typeof value === "object" && value !== null && !ArrayBuffer.isView(value)) {
+    for (const one of Object.values(value)) await readBlobs(one);
+  }
+}
+
+function describeBlob(value: Blob): Notation {
+  const { type } = value;
+  const hex = octetsOfBlobs.get(value) ?? "not read";
+  if (!(value instanceof File)) return { $: "blob", type, hex };
+  return { $: "blob", type, hex, name: value.name, lastModified: value.lastModified };
+}
+
 function describeObject(value: object): Notation {
   if (Array.isArray(value)) return Array.from(value, describe);
   if (value instanceof Date) return { $: "date", ms: value.getTime() };
@@ -92,6 +117,7 @@ function describeObject(value: object): Notation {
   if (value instanceof URL) return { $: "url", href: value.href };
   if (value instanceof ArrayBuffer) return { $: "buffer", hex: toHex(value) };
   if (value instanceof Error) return describeError(value);
+  if (value instanceof Blob) return describeBlob(value);
   if (value instanceof Lent) return { $: "ref", type: value.type, number: value.number, kind: value.kind };
   if (value instanceof Uint8Array) return { $: "bytes", hex: toHex(value) };
   if (ArrayBuffer.isView(value)) {

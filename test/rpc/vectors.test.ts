@@ -196,7 +196,12 @@ test.each(vectors.messages.filter(({ type }) => type > 6))("vectors: $name is wr
   const outgoing = new OutgoingStream(streams, stream, { next: async () => undefined, stop() {} }, false);
   const error = Object.assign(new Error("too"), { name: message.errorName });
   if (type === 7) streams.grant(Object.assign(incoming, { owed: credit, mark: 0 }));
-  if (type === 8) streams.sendItem(outgoing, { write: (writer) => encodePlain(writer, value) });
+  if (type === 8)
+    streams.sendItem(outgoing, {
+      write(writer): undefined {
+        encodePlain(writer, value);
+      },
+    });
   if (type === 9) streams.sendEnd(outgoing, undefined);
   if (type === 10) streams.sendEnd(outgoing, { error });
   if (type === 12) {

@@ -57,6 +57,23 @@ test("streams of data are passed as they are, also inside of other values", () =
   expectTypeOf<Awaited<ReturnType<typeof files.sink>>>().toEqualTypeOf<WritableStream<string>>();
 });
 
+class Album extends Service {
+  add(picture: File, _others: readonly Blob[]): Blob {
+    return picture;
+  }
+}
+
+test("a Blob or File is one at both sides", () => {
+  const album = {} as Remote<Album>;
+  expectTypeOf<Awaited<ReturnType<typeof album.add>>>().toEqualTypeOf<Blob>();
+  const calls = () => {
+    album.add(new File([], "a.png"), [new Blob([]), new File([], "b")]);
+    // @ts-expect-error: a Blob is no File
+    album.add(new Blob([]), []);
+  };
+  expectTypeOf(calls).returns.toBeVoid();
+});
+
 test("arguments are what the method declares: streams, generators, iterables of either kind", () => {
   const calls = () => {
     async function* numbers() {

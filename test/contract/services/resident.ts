@@ -9,6 +9,7 @@ export interface ResidentClient {
   take(n: number): number;
   apply(change: (n: number) => number | Promise<number>, n: number): number | Promise<number>;
   fail(): never;
+  mirror(value: unknown): unknown;
   missing?(): void;
 }
 
