@@ -322,8 +322,10 @@ export class SecondCommunication {
     if (driver.session.isHealthy) return this.settle();
     const failed = !candidate.isAttached || !candidate.wasOpen || !candidate.isWelcomed;
     if (!this.isSearching) return this.ensure();
+    // Where upgrades are refused, plain HTTP follows at once: that is not yet more than a slow path.
+    const isRefusedUpgrade = end === "answered" && !candidate.wasOpen && isUpgrade(candidate.link);
+    if (failed && !isRefusedUpgrade) this.options.failed?.();
     // What a question was answered has been dealt with, and says when to go on: at once, or later.
-    if (failed) this.options.failed?.();
     if (!failed || (candidate.link.kind === "access" && end === "answered")) return;
     if (end === "refused") {
       const wait = attempts.afterRefusalMs(clock.monotonicMs());

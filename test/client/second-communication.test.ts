@@ -57,6 +57,19 @@ describe("SecondCommunication beside an attach that is not answered", () => {
     expect(echoes(setup)).toBe(false);
   });
 
+  test("is asked about after all when the access's answer does not end", () => {
+    const setup = new ClientSetup("http-exchange");
+    setup.clock.endTurn();
+    setup.clock.pass(100);
+    setup.welcome(setup.last(setup.accesses), { id: "WAO.1", key: octets(32), links: [] });
+    const ask = setup.last(setup.asks);
+    ask.open();
+    setup.clock.pass(REPEAT_MS);
+    expect(types(ask.takeFrames())).toEqual(["ping"]);
+    ask.receive(pong);
+    expect(setup.attachOf(ask)?.type).toBe("attach");
+  });
+
   test("leaves it alone as long as the answer may come", () => {
     const setup = asking();
     setup.clock.pass(REPEAT_MS - 1);

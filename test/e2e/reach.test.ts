@@ -44,6 +44,8 @@ test.each(habits)("a session reaches through a proxy: upgrades $upgrades, answer
   const seen: number[] = [];
   const expose = { seen: (number: number) => seen.push(number) };
   await using session = connect<Counter>(`http://127.0.0.1:${proxy.port}/WAO`, { expose });
+  const states: string[] = [];
+  session.addEventListener("state", ({ detail }) => states.push(detail.state));
   const begun = performance.now();
   expect(await session.remote.next(1)).toBe(1);
   expect(performance.now() - begun).toBeLessThan(FIRST_CALL_MS);
@@ -57,6 +59,8 @@ test.each(habits)("a session reaches through a proxy: upgrades $upgrades, answer
   const large = new Uint8Array(300_000).map((_, index) => index);
   expect(await session.remote.echo(large)).toEqual(large);
   expect(session.link?.kind).toBe("http-exchange");
+  // That upgrades are refused is nothing that a page should show.
+  if (habit.upgrades === "refused" && habit.answers === "streamed") expect(states).toEqual(["open"]);
 });
 
 test.each(habits)(
