@@ -104,6 +104,8 @@ test("embedding.md: Vite works as printed, and hot reload goes on beside it", op
   edit(join(reader.folder, "page.ts"), "place(120)", "place(120) + '!'");
   await expect.poll(answer, { timeout: 20_000 }).toBe("placed!");
   edit(join(reader.folder, "page.ts"), "place(120) + '!'", "place(120)");
+  // A page that is just being loaded would miss that Vite starts anew.
+  await expect.poll(answer, { timeout: 20_000 }).toBe("placed");
   edit(join(reader.folder, "desk.ts"), '"placed"', '"sold"');
   await expect.poll(answer, { timeout: 20_000 }).toBe("sold");
 });
