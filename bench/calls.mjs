@@ -6,10 +6,10 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { createServer } from "node:http";
 import { availableParallelism, loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { listening, median } from "./support.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -273,15 +273,4 @@ async function ask(server, question) {
 
 function sleep(forSeconds) {
   return new Promise((resolve) => setTimeout(resolve, forSeconds * 1_000));
-}
-
-async function listening() {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return server;
-}
-
-function median(figures) {
-  return figures.sort((a, b) => a - b)[figures.length >> 1];
 }

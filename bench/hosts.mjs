@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { inline } from "../dist/host/inline.js";
 import Echo from "./echo-service.mjs";
+import { median } from "./support.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -85,11 +86,12 @@ async function measure(name) {
   const calls = counted.includes(name) ? await countCalls(url) : undefined;
   server.disconnect();
   await once(server, "exit");
-  return { name, generateMs: median(generateMs), firstAnswerMs: median(times), memoryMiB, handOffsPerSecond, calls };
+  const firstAnswerMs = hundredths(median(times));
+  return { name, generateMs: hundredths(median(generateMs)), firstAnswerMs, memoryMiB, handOffsPerSecond, calls };
 }
 
-function median(times) {
-  return Math.round(times.sort((a, b) => a - b)[times.length >> 1] * 100) / 100;
+function hundredths(figure) {
+  return Math.round(figure * 100) / 100;
 }
 
 async function ask(server, question) {
@@ -141,7 +143,7 @@ async function countCalls(url) {
   };
   const runs = [];
   for (let count = 0; count < 4; count += 1) runs.push(await run());
-  const perSecond = median(runs.slice(1));
+  const perSecond = hundredths(median(runs.slice(1)));
   const times = [];
   for (let count = 0; count < ALONE; count += 1) {
     const startedMs = performance.now();
@@ -149,7 +151,7 @@ async function countCalls(url) {
     times.push(performance.now() - startedMs);
   }
   await session.close();
-  return { perSecond, aloneMs: median(times) };
+  return { perSecond, aloneMs: hundredths(median(times)) };
 }
 
 async function handOffs(url) {

@@ -1,8 +1,8 @@
-/** An EventTarget that knows the names of its events and what each carries in `detail`. */
+/** An EventTarget that knows the names of its events and what each of them is. */
 export interface TypedEventTarget<Events extends object> extends EventTarget {
   addEventListener<Name extends keyof Events & string>(
     type: Name,
-    listener: (event: CustomEvent<Events[Name]>) => void,
+    listener: (event: Events[Name]) => void,
     options?: AddEventListenerOptions | boolean,
   ): void;
   addEventListener(
@@ -12,7 +12,10 @@ export interface TypedEventTarget<Events extends object> extends EventTarget {
   ): void;
 }
 
-/** The platform's EventTarget, typed: extend what this returns. */
-export function typedEventTarget<Events extends object>(): new () => TypedEventTarget<Events> {
-  return EventTarget as new () => TypedEventTarget<Events>;
+/** CustomEvents by name, from what each carries in `detail`. */
+type CustomEvents<Details extends object> = { [Name in keyof Details]: CustomEvent<Details[Name]> };
+
+/** The platform's EventTarget, typed by what its events carry: extend what this returns. */
+export function typedEventTarget<Details extends object>(): new () => TypedEventTarget<CustomEvents<Details>> {
+  return EventTarget as new () => TypedEventTarget<CustomEvents<Details>>;
 }

@@ -1,6 +1,7 @@
 /** A channel of messages beside the calls, with the shape of a MessagePort: for libraries that bring a protocol. */
 import { type Deferred, deferred } from "../base/deferred.js";
 import type { DuowireError } from "../base/errors.js";
+import type { TypedEventTarget } from "../base/events.js";
 import type { HeldValue } from "./held-value.js";
 import type { IncomingStream } from "./incoming-stream.js";
 import { localError } from "./messages.js";
@@ -27,25 +28,11 @@ export interface ChannelEvents {
   close: CustomEvent<{ readonly reason: DuowireError | undefined }>;
 }
 
-/** An EventTarget of these events. */
-export interface ChannelTarget extends EventTarget {
-  addEventListener<Name extends keyof ChannelEvents>(
-    type: Name,
-    listener: (event: ChannelEvents[Name]) => void,
-    options?: AddEventListenerOptions | boolean,
-  ): void;
-  addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: AddEventListenerOptions | boolean,
-  ): void;
-}
-
 /**
  * One end of a channel: what is posted here arrives at the far end, once and in order, also when links die in between.
  * Made by `session.channel(name)` at both sides. Messages are any values that calls may carry.
  */
-export interface Channel extends ChannelTarget {
+export interface Channel extends TypedEventTarget<ChannelEvents> {
   /** The name that both sides know it by. */
   readonly name: string;
   /** Octets of messages that are posted and not given to the session yet. */
@@ -68,7 +55,10 @@ export interface Channel extends ChannelTarget {
 }
 
 /** An end as its peer has it. */
-export class ChannelEnd extends (EventTarget as new () => ChannelTarget) implements Channel, ItemSource {
+export class ChannelEnd
+  extends (EventTarget as new () => TypedEventTarget<ChannelEvents>)
+  implements Channel, ItemSource
+{
   private waiting: HeldValue[] = [];
   private waitingBytes = 0;
   private wanted: ((item: SourceItem | undefined) => void) | undefined;

@@ -26,14 +26,20 @@ describe("SecondCommunication with a healthy path", () => {
 });
 
 describe("SecondCommunication beside an attach that is not answered", () => {
-  /** A far session that asks over plain HTTP beside its first access, and attaches when that answer has ended. */
-  function asking(): ClientSetup {
+  /** A far session with plain HTTP open beside its first access, whose answer has come and not ended. */
+  function beside() {
     const setup = new ClientSetup("http-exchange");
     setup.clock.endTurn();
     setup.clock.pass(100);
     setup.welcome(setup.last(setup.accesses), { id: "WAO.1", key: octets(32), links: [] });
     const ask = setup.last(setup.asks);
     ask.open();
+    return { setup, ask };
+  }
+
+  /** The same, once the answer has ended: it attaches. */
+  function asking(): ClientSetup {
+    const { setup, ask } = beside();
     // The answer to the access brings the first results; a question would only take the connection of the attach.
     expect(types(ask.takeFrames())).toEqual([]);
     setup.last(setup.accesses).die("answered", "the answer ended");
@@ -58,12 +64,7 @@ describe("SecondCommunication beside an attach that is not answered", () => {
   });
 
   test("is asked about after all when the access's answer does not end", () => {
-    const setup = new ClientSetup("http-exchange");
-    setup.clock.endTurn();
-    setup.clock.pass(100);
-    setup.welcome(setup.last(setup.accesses), { id: "WAO.1", key: octets(32), links: [] });
-    const ask = setup.last(setup.asks);
-    ask.open();
+    const { setup, ask } = beside();
     setup.clock.pass(REPEAT_MS);
     expect(types(ask.takeFrames())).toEqual(["ping"]);
     ask.receive(pong);
