@@ -20,6 +20,8 @@ export interface Ended {
 /** A folder with service modules, duowire and tsx installed. */
 export class Place {
   readonly folder = mkdtempSync(join(tmpdir(), "duowire-cli-"));
+  /** The Node that runs the commands: this one. */
+  node = process.execPath;
 
   constructor(context: TestContext, files: Readonly<Record<string, string>>, hasTsx = true) {
     if (!existsSync(join(root, ...program))) context.skip("not built: npm run build");
@@ -54,7 +56,7 @@ export class Place {
     const { NODE_OPTIONS: _, VITEST: __, NODE_ENV: ___, ...own } = process.env;
     const env = { ...own, XDG_RUNTIME_DIR: join(this.folder, "run"), ...this.environment };
     const running = new Running(
-      spawn(process.execPath, [join(this.folder, "node_modules", "duowire", ...program), ...args], {
+      spawn(this.node, [join(this.folder, "node_modules", "duowire", ...program), ...args], {
         cwd: this.folder,
         env,
       }),
