@@ -79,6 +79,8 @@ export class Communication {
   private admission = "";
   /** The first link at the session's own address is on its way; on a slow path the access's answer ends before. */
   private isUnderWay = true;
+  /** The link is silent and attempts beside it have failed: there is no path, although nobody has said so. */
+  private isCutOff = false;
 
   constructor(private readonly options: CommunicationOptions) {
     const { clock, random, limits, queueBytesMax, connectTimeoutMs, application, events } = options;
@@ -100,6 +102,7 @@ export class Communication {
         goingAway: (goAway) => events.goingAway(goAway),
         suspect: (isSuspect) => {
           this.second?.ensure();
+          if (!isSuspect) this.pathFound();
           events.suspect(isSuspect);
         },
         bug: (error) => events.bug(error),
@@ -163,6 +166,7 @@ export class Communication {
     if (this.second === undefined) this.identify(welcome);
     if (link.kind !== "access") {
       this.isUnderWay = false;
+      this.pathFound();
       this.options.events.link(link);
     }
     this.second?.welcomed(link);
@@ -195,14 +199,25 @@ export class Communication {
     else this.second.refused(refusal);
   }
 
-  /** Now it is more than a slow path. */
+  /** Now it is more than a slow path, or a link that is silent for a moment. */
   private attemptFailed(): void {
-    if (!this.isUnderWay) return;
+    const { state, isHealthy } = this.driver.session;
+    const isNews = state === "interrupted" ? this.isUnderWay : state === "open" && !isHealthy && !this.isCutOff;
     this.isUnderWay = false;
-    if (this.driver.session.state === "interrupted") this.options.events.state("interrupted", undefined);
+    if (!isNews) return;
+    this.isCutOff = state === "open";
+    this.options.events.state("interrupted", undefined);
+  }
+
+  /** The silent link answers again, or another one carries the session. */
+  private pathFound(): void {
+    if (!this.isCutOff) return;
+    this.isCutOff = false;
+    if (this.driver.session.state === "open") this.options.events.state("open", undefined);
   }
 
   private stateChanged(state: SessionState, reason: DuowireError | undefined): void {
+    this.isCutOff = false;
     if (state !== "interrupted" || !this.isUnderWay) this.options.events.state(state, reason);
     if (state === "closed") {
       this.stopWatching();

@@ -322,9 +322,9 @@ export class SecondCommunication {
     if (driver.session.isHealthy) return this.settle();
     const failed = !candidate.isAttached || !candidate.wasOpen || !candidate.isWelcomed;
     if (!this.isSearching) return this.ensure();
-    // Where upgrades are refused, plain HTTP follows at once: that is not yet more than a slow path.
-    const isRefusedUpgrade = end === "answered" && !candidate.wasOpen && isUpgrade(candidate.link);
-    if (failed && !isRefusedUpgrade) this.options.failed?.();
+    // Where upgrades do not get through, plain HTTP follows at once: that is not yet more than a slow path.
+    const isFollowed = end !== "refused" && !candidate.wasOpen && isUpgrade(candidate.link);
+    if (failed && !isFollowed) this.options.failed?.();
     // What a question was answered has been dealt with, and says when to go on: at once, or later.
     if (!failed || (candidate.link.kind === "access" && end === "answered")) return;
     if (end === "refused") {

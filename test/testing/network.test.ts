@@ -119,7 +119,7 @@ test("ten minutes offline with 10,000 calls queued each way: each runs once, in 
   await expectPerfect(started, 10_000, async () => {
     await clock.advance(600_000);
     expect([service.taken.length, taken.length]).toEqual([0, 0]);
-    expect(pair.session.link?.isSuspect).toBe(true);
+    expect(pair.session.state).toBe("interrupted");
     pair.network.heal();
   });
 });
