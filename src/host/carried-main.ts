@@ -39,7 +39,7 @@ function connectServer(receive: Receive): (message: FromCarrier) => void {
   process.on("message", receive as (message: unknown, socket: unknown) => void);
   process.on("disconnect", () => process.exit());
   process.on("uncaughtExceptionMonitor", (error) => process.send?.({ type: "dying", error: describeError(error) }));
-  // Ctrl+C in a terminal reaches every process at once; when this one ends is for the server to say.
-  process.on("SIGINT", () => undefined);
+  // A terminal or a supervisor may send these to every process at once; when this one ends is for the server to say.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => undefined);
   return (message) => void process.send?.(message, undefined, undefined, () => undefined);
 }

@@ -47,39 +47,49 @@ function carriedHost(start: StartCarrier, module: URL | string, options: Carried
   return new CarriedHost({ start, carrier, clock: systemClock, ...settings });
 }
 
+/** The pool of a host, and the servers that use it: each hears of every carrier's end, as long as it is not closed. */
+interface UsedPool {
+  readonly pool: CarrierPool;
+  readonly listeners: Set<(report: CarrierReport) => void>;
+  users: number;
+}
+
 class CarriedHost implements ProcessHost {
-  private pool: CarrierPool | undefined;
-  /** The servers that use this host: each hears of every carrier's end. */
-  private readonly servers = new Set<(report: CarrierReport) => void>();
+  /** Undefined while no server uses the host. A pool that is being closed belongs to nobody who comes later. */
+  private used: UsedPool | undefined;
 
   constructor(private readonly options: CarrierPoolOptions) {}
 
   open(ended: (report: CarrierReport) => void): () => Promise<void> {
-    this.servers.add(ended);
-    this.carriers();
+    this.used ??= this.makePool();
+    const { used } = this;
+    used.users += 1;
+    used.listeners.add(ended);
     return async () => {
-      if (this.servers.size === 1) {
-        const { pool } = this;
-        this.pool = undefined;
-        await pool?.close();
+      used.users -= 1;
+      if (used.users === 0) {
+        this.used = undefined;
+        await used.pool.close();
       }
-      this.servers.delete(ended);
+      used.listeners.delete(ended);
     };
   }
 
   async generate(access: Access, grounds: ProcessGrounds): Promise<CommunicationProcess> {
-    const pool = this.carriers();
+    const pool = this.used?.pool;
+    if (pool === undefined) throw new DuowireError("going_away");
     const carrier = await pool.take();
     const process = new FarProcess(access, grounds, channelTo(carrier), () => pool.release(carrier));
     await process.start();
     return process;
   }
 
-  private carriers(): CarrierPool {
-    this.pool ??= new CarrierPool(this.options, (report) => {
-      for (const ended of this.servers) ended(report);
+  private makePool(): UsedPool {
+    const listeners: UsedPool["listeners"] = new Set();
+    const pool = new CarrierPool(this.options, (report) => {
+      for (const ended of listeners) ended(report);
     });
-    return this.pool;
+    return { pool, listeners, users: 0 };
   }
 }
 

@@ -16,6 +16,7 @@ import type { Secrets } from "../access/secrets.js";
 import { TokenBuckets } from "../access/token-buckets.js";
 import type { CancelTimer } from "../base/clock.js";
 import { DuowireError } from "../base/errors.js";
+import { inTime } from "../base/in-time.js";
 import type { Link } from "../frame/link.js";
 import { deriveSecrets } from "../host/secrets.js";
 import type { AcceptedExchangeLink } from "../link/http-exchange-server.js";
@@ -25,6 +26,8 @@ import type { AskedAccess, ServiceClass, Settings } from "./settings.js";
 
 /** However short the lease: a repeat of an access may come as late as a client tries to connect, and some more. */
 const NONCES_MS_MIN = 60_000;
+/** How long the program may think about whom it lets in: a client waits 15 s at most. */
+const AUTHORIZE_MS_MAX = 10_000;
 
 /** What the server takes from the layers beside it. */
 export interface ServerParts {
@@ -70,6 +73,8 @@ export class ServerCore {
   readonly #hosts: ReadonlyMap<string, ProcessHost>;
   readonly #closers: readonly ((() => Promise<void>) | undefined)[];
   #cancelSweep: CancelTimer | undefined;
+  /** The hosts are closed: whoever was being let in comes too late. */
+  #isStopped = false;
 
   constructor(
     settings: Settings,
@@ -141,6 +146,7 @@ export class ServerCore {
 
   /** Ends what the hosts keep besides their processes, such as threads that wait for a session. */
   async closeHosts(): Promise<void> {
+    this.#isStopped = true;
     await Promise.all(this.#closers.map((close) => close?.()));
   }
 
@@ -159,8 +165,10 @@ export class ServerCore {
   async #generate(id: string, access: AskedAccess): Promise<CommunicationProcess> {
     const host = this.#hosts.get(access.service);
     if (host === undefined) throw new DuowireError("unknown_service");
-    const answer = await this.settings.authorize?.(access);
+    const { authorize, clock } = this.settings;
+    const answer = authorize && (await inTime(clock, AUTHORIZE_MS_MAX, "authorize()", authorize(access)));
     if (answer instanceof DuowireError) throw answer;
+    if (this.#isStopped) throw new DuowireError("going_away", undefined, { retryAfterMs: BUSY_RETRY_MS });
     const whole = { ...access, id, key: this.secrets.key(id) };
     if (answer === undefined) return host.generate(whole, this.grounds);
     const uncount = this.#countPrincipal(answer);

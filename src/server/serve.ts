@@ -29,7 +29,11 @@ export async function serveWith<Service extends object>(
   });
   httpServer.on("clientError", answerClientError);
   const server = new Server<Service>(httpServer, settings, parts);
-  await listen(httpServer, settings);
+  await listen(httpServer, settings).catch(async (error: unknown) => {
+    // Threads and processes that wait for sessions would keep the program from ending.
+    await server.close();
+    throw error;
+  });
   return server;
 }
 

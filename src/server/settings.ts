@@ -95,7 +95,7 @@ export interface ServerOptions<Service extends object = object> {
   readonly trustProxy?: boolean;
   /**
    * Decides about an access before its process is made: a principal (who it is) or undefined lets it in; a
-   * DuowireError, returned or thrown, refuses it with that code, such as `access_denied`.
+   * DuowireError, returned or thrown, refuses it with that code, such as `access_denied`. It has 10 s.
    */
   readonly authorize?: (access: AskedAccess) => Authorization | Promise<Authorization>;
   /**

@@ -350,3 +350,20 @@ test("fixed address says what it is to a person who looks at it", async () => {
   const only = await send("HEAD", url);
   expect([only.status, only.body.length]).toEqual([405, 0]);
 });
+
+test("authorize that does not settle keeps nobody waiting for ever", async () => {
+  const clock = new ManualClock();
+  const authorize = () => new Promise<undefined>(() => {});
+  const { url, errors, server } = await startServer({ clock, authorize } as never);
+  const asked = send("POST", url);
+  await expect.poll(() => clock.waiting).toBeGreaterThan(0);
+  await expect
+    .poll(() => {
+      clock.advance(10_000);
+      return errors.length;
+    })
+    .toBe(1);
+  expect((await asked).json.code).toBe("service_failed");
+  expect(String(errors[0])).toMatch(/authorize\(\) did not settle within 10000 ms/);
+  expect(server.sessions.size).toBe(0);
+});
