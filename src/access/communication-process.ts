@@ -92,9 +92,9 @@ export interface CommunicationProcess {
   /** Undefined where the host does not tell. */
   readonly place?: ProcessPlace | undefined;
   /**
-   * The server is about to stop: tells the client, and ends the process with `reason` as soon as no call and no
-   * stream is open on either side. `withinMs`: after that the server ends it itself. A host without it has its
-   * processes go on until then.
+   * The server is about to stop: tells the client, and ends the process with `reason` as soon as nothing is under way:
+   * no call and no stream on either side, no request for a page. `withinMs`: after that the server ends it itself. A
+   * host without it has its processes go on until then.
    */
   drain?(reason: DuowireError, withinMs: number): void;
   /** Ends the process: its client is told the reason, its service is disposed of. Does nothing the second time. */

@@ -13,6 +13,7 @@ import type {
 } from "../access/communication-process.js";
 import { type Deferred, deferred } from "../base/deferred.js";
 import { DuowireError } from "../base/errors.js";
+import { inTime } from "../base/in-time.js";
 import type { Link, LinkKind } from "../frame/link.js";
 import type { EncodedCall, ServiceGroup } from "../rpc/group.js";
 import type { Interceptor } from "../rpc/interceptors.js";
@@ -21,6 +22,7 @@ import { RpcPeer } from "../rpc/peer.js";
 import { provide, type Service, type ServiceSession } from "../rpc/service.js";
 import type { Remote } from "../rpc/types.js";
 import type { Outgoing } from "../session/outgoing.js";
+import { OpenRequests } from "./open-requests.js";
 import { Reception } from "./reception.js";
 import { serviceGroup } from "./service-group.js";
 
@@ -50,6 +52,7 @@ export class ServiceProcess implements CommunicationProcess {
   private readonly abort = new AbortController();
   private readonly end_: Deferred<DuowireError> = deferred();
   private readonly dispose: Deferred<void> = deferred();
+  private readonly requests = new OpenRequests(() => this.endSoonIfDrained());
   private peer!: RpcPeer;
   private service: Service<unknown> | undefined;
   private lastState: ProcessState = "waiting";
@@ -112,7 +115,7 @@ export class ServiceProcess implements CommunicationProcess {
     };
     try {
       this.service = provide(context, () => new make()) as Service<unknown>;
-      await this.inTime(this.service.opened?.(), "opened() did not settle; it must not wait for the client");
+      await this.inTime("opened(), which must not wait for the client,", this.service.opened?.());
     } catch (error) {
       this.grounds.observer.serviceError(this.access, this.service === undefined ? "constructor" : "opened", error);
       const failure = new DuowireError("service_failed", undefined, { side: "local", cause: error });
@@ -134,7 +137,7 @@ export class ServiceProcess implements CommunicationProcess {
     const { service } = this;
     if (service?.fetch === undefined) return new Response("this service has no pages\n", { status: 404 });
     try {
-      return await service.fetch(request);
+      return await this.requests.run(request, async () => (await service.fetch?.(request)) as Response);
     } catch (error) {
       // A body that breaks off where the client left is nobody's error.
       if (!request.signal.aborted) this.grounds.observer.serviceError(this.access, "fetch", error);
@@ -162,7 +165,11 @@ export class ServiceProcess implements CommunicationProcess {
 
   private turnEnded(): void {
     if (this.peer.figures.runningCount === 0) this.reception.endAnswer();
-    // A later moment: the turn may be that of an attach, and calls came with it that are not taken yet.
+    this.endSoonIfDrained();
+  }
+
+  /** A later moment: the turn may be that of an attach, and calls came with it that are not taken yet. */
+  private endSoonIfDrained(): void {
     if (this.drainReason !== undefined) this.grounds.clock.atTurnEnd(() => this.endIfDrained());
   }
 
@@ -171,7 +178,7 @@ export class ServiceProcess implements CommunicationProcess {
     if (reason === undefined) return;
     const { callsOpen, callsRunning, queuedBytes } = this.figures;
     const { sendingCount, receivingCount } = this.peer.figures;
-    if (callsOpen + callsRunning + queuedBytes + sendingCount + receivingCount > 0) return;
+    if (callsOpen + callsRunning + queuedBytes + sendingCount + receivingCount + this.requests.count > 0) return;
     this.drainReason = undefined;
     this.reception.end(reason);
   }
@@ -226,7 +233,7 @@ export class ServiceProcess implements CommunicationProcess {
     const { service } = this;
     if (service?.[Symbol.asyncDispose] === undefined) return;
     try {
-      await this.inTime(service[Symbol.asyncDispose]?.(), "[Symbol.asyncDispose]() did not settle");
+      await this.inTime("[Symbol.asyncDispose]()", service[Symbol.asyncDispose]?.());
     } catch (error) {
       this.grounds.observer.serviceError(this.access, "asyncDispose", error);
     }
@@ -237,13 +244,9 @@ export class ServiceProcess implements CommunicationProcess {
     this.reception.end(new DuowireError("internal_error", undefined, { side: "local", cause: error }));
   }
 
-  /** What a life-cycle method returns, or a rejection when that takes too long. */
-  private async inTime(work: void | Promise<void>, complaint: string): Promise<void> {
-    if (work === undefined) return;
-    const late = deferred<void>();
-    const message = `${complaint} within ${LIFE_CYCLE_MS_MAX} ms`;
-    const cancel = this.grounds.clock.after(LIFE_CYCLE_MS_MAX, () => late.reject(new Error(message)));
-    await Promise.race([work, late.promise]).finally(cancel);
+  /** Waits for what a life-cycle method returns; rejects when that takes too long. */
+  private async inTime(what: string, work: void | Promise<void>): Promise<void> {
+    if (work !== undefined) await inTime(this.grounds.clock, LIFE_CYCLE_MS_MAX, what, work);
   }
 
   private makeSession(): ServiceSession {

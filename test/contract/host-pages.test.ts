@@ -28,8 +28,8 @@ describe.each(hostCases)("pages of a service: $name", ({ make }) => {
   });
 
   /** A session whose pages `ask` may read. */
-  async function open() {
-    const session = connect<Resident>(server.address.href);
+  async function open(at = server) {
+    const session = connect<Resident>(at.address.href);
     onTestFinished(() => session.close());
     const log = join(folder, `${(await session.remote.who()).id}.log`);
     await session.remote.logTo(log);
@@ -102,6 +102,23 @@ describe.each(hostCases)("pages of a service: $name", ({ make }) => {
       expect(Buffer.concat(await answer.toArray()).toString()).toBe(n % 2 ? id.toUpperCase() : `<p>GET ${id}</p>`);
     }
     expect(ports.size).toBe(1);
+  });
+
+  test("a request that is under way when the server drains is answered whole", async () => {
+    const draining = await serve<Resident>({ address: "http://127.0.0.1:0/WAO", service: make() });
+    onTestFinished(() => draining.close());
+    const { session, cookie } = await open(draining);
+    const sent = httpRequest(`${session.address.href}/pipe`, { method: "POST", headers: { cookie } });
+    sent.write("first, ");
+    const [answer] = (await once(sent, "response")) as [IncomingMessage];
+    const closing = draining.close({ drainMs: 20_000 });
+    expect((await fetch(draining.address.href, { method: "POST" })).status).toBe(503);
+    // An idle session would have ended by now.
+    expect(await session.remote.echo("still here")).toBe("still here");
+    sent.end("and last");
+    expect(Buffer.concat(await answer.toArray()).toString()).toBe("first, and last");
+    await closing;
+    expect((await session.closed).code).toBe("server_closed");
   });
 
   test("a body that its sender breaks off is broken off in the service", async () => {
