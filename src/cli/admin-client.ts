@@ -41,7 +41,7 @@ export interface DoorClient {
 /** The door that the options, or the server's address, name. Throws a usage failure when that is none, or not one. */
 export function findDoor(given: Given, address: string | undefined): DoorClient {
   const admin = text(given, "admin");
-  if (admin !== undefined) return doorAtPort(admin, readToken(given));
+  if (admin !== undefined) return doorAtPort(admin, takeToken(given));
   const path = text(given, "socket") ?? (address === undefined ? onlySocket() : socketPath(portOf(address)));
   return doorOver({ socketPath: path }, path);
 }
@@ -55,10 +55,15 @@ function doorAtPort(admin: string, token: string | undefined): DoorClient {
   return doorOver({ host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 80), headers }, origin);
 }
 
-/** The admin token of the environment or of `--token-file`, if there is one. */
-export function readToken(given: Given): string | undefined {
+/**
+ * The admin token of the environment or of `--token-file`, if there is one. It is taken out of the environment: what
+ * this program starts, such as the processes of services, has no use for it.
+ */
+export function takeToken(given: Given): string | undefined {
   const file = text(given, "token-file");
-  if (file === undefined) return process.env[TOKEN_VARIABLE];
+  const { [TOKEN_VARIABLE]: token } = process.env;
+  delete process.env[TOKEN_VARIABLE];
+  if (file === undefined) return token;
   try {
     return readFileSync(file, "utf8").trim();
   } catch (error) {

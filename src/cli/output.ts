@@ -1,5 +1,8 @@
 /** What the command line prints. Nothing else in the library prints. */
 
+/** Who read the output may be gone, as behind `| head`: the program goes on, since a server is not there to be read. */
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+
 /** One text to the standard output, with a line's end. */
 export function print(text: string): void {
   process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type AdminDoor, openAdminDoor, type Server, type ServerOptions, serve } from "../server/index.js";
-import { readToken, TOKEN_VARIABLE } from "./admin-client.js";
+import { TOKEN_VARIABLE, takeToken } from "./admin-client.js";
 import { makeSocketFolder, socketPath } from "./admin-socket.js";
 import { type Command, type Given, number, text, texts } from "./command.js";
 import { CommandFailure, exitCodes, usageFailure } from "./failure.js";
@@ -52,13 +52,14 @@ export const serveCommand: Command = {
   },
   positionals: [0, 1],
   async run([module], given) {
+    const token = takeToken(given);
     const services = await prepareServices(module, given);
     const drainMs = number(given, "drain-ms") ?? DRAIN_MS;
     // From before there is an address: whoever reads it may ask for the end at once.
     const stop = signalled();
     const server = await start(services, given);
     const doors: AdminDoor[] = [];
-    await openDoors(server, given, doors).catch(async (error: unknown) => {
+    await openDoors(server, given, token, doors).catch(async (error: unknown) => {
       await Promise.all([server.close(), ...doors.map((door) => door.close())]);
       throw cannotServe(error);
     });
@@ -147,14 +148,13 @@ function cannotServe(error: unknown): unknown {
 }
 
 /** Adds the doors that the options ask for to `doors`; those that are open stay open when a later one fails. */
-async function openDoors(server: Server, given: Given, doors: AdminDoor[]): Promise<void> {
+async function openDoors(server: Server, given: Given, token: string | undefined, doors: AdminDoor[]): Promise<void> {
   const path = text(given, "socket");
   const isWanted = given["no-socket"] !== true && process.platform !== "win32";
   if (isWanted && path === undefined) makeSocketFolder();
   if (isWanted) doors.push(await openAdminDoor(server, { socketPath: path ?? socketPath(server.address.port) }));
   const port = number(given, "admin-port");
   if (port === undefined) return;
-  const token = readToken(given);
   if (token === undefined)
     throw usageFailure(`--admin-port needs a token: set ${TOKEN_VARIABLE}, or give --token-file`);
   doors.push(await openAdminDoor(server, { port, token }));

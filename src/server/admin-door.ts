@@ -3,7 +3,7 @@
  * opens on the server's own port. It is a Unix socket that only the server's user can reach, or a port with a token.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { chmodSync, rmSync } from "node:fs";
+import { chmodSync, lstatSync, rmSync } from "node:fs";
 import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { connect, type ListenOptions } from "node:net";
 import type { ProcessFigures, ProcessPlace } from "../access/communication-process.js";
@@ -130,8 +130,13 @@ async function listenAtSocket(http: HttpServer, path: string): Promise<void> {
   chmodSync(path, 0o600);
 }
 
-/** Whether there is a socket that nobody listens at: its server was killed. */
+/** Whether there is a socket that nobody listens at: its server was killed. Throws `bad_address` for any other file. */
 function isLeftOver(path: string): Promise<boolean> {
+  const file = lstatSync(path, { throwIfNoEntry: false });
+  if (file !== undefined && !file.isSocket()) {
+    const message = `cannot open the admin door at ${path}: there is something that is no socket; choose another path`;
+    throw new DuowireError("bad_address", message, { side: "local" });
+  }
   return new Promise((resolve) => {
     const socket = connect(path);
     socket

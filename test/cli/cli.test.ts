@@ -15,6 +15,7 @@ export default class Desk extends Service {
   async *items() { yield { n: 1 }; yield { n: 2 }; }
   async *parts() { yield new Uint8Array([1, 2]); yield new Uint8Array([3]); }
   nothing(): void {}
+  token(): string | null { return process.env.DUOWIRE_ADMIN_TOKEN ?? null; }
   refuse(): void { throw new TypeError("not today"); }
   async long(): Promise<string> {
     while (!existsSync("go")) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -33,7 +34,7 @@ const patience = { timeout: 20_000 };
 test("duowire serve prints its address and methods; call, ps and end use them", options, async (context) => {
   const place = new Place(context, { "desk.ts": desk });
   const { server, address } = await place.serve("desk.ts");
-  await server.match(/^ {2}default: items, long, nothing, octets, odd, parts, place, refuse, wait$/m);
+  await server.match(/^ {2}default: items, long, nothing, octets, odd, parts, place, refuse, token, wait$/m);
 
   const placed = await place.run("call", address, "place", '[{ "symbol": "ACME", "total": 3 }]');
   expect(placed).toEqual({ code: 0, out: '"placed ACME"\n', err: "" });
@@ -110,6 +111,32 @@ test("SIGTERM drains: calls under way finish, and a second signal does not wait 
   second.server.signal("SIGINT");
   expect(await second.server.exited).toBe(1);
   expect((await stuck).code).toBe(1);
+});
+
+test(
+  "duowire serve goes on when nobody reads what it prints, and keeps its admin token to itself",
+  options,
+  async (context) => {
+    const place = new Place(context, { "desk.ts": desk });
+    place.environment = { DUOWIRE_ADMIN_TOKEN: "x".repeat(40) };
+    const { server, address } = await place.serve("desk.ts", "--host", "process", "--admin-port", "0");
+    expect((await place.run("call", address, "token")).out).toBe("null\n");
+    server.deafen();
+    const calling = place.run("call", address, "long");
+    await expect.poll(async () => (await place.run("ps", "--json")).out, patience).toContain('"callsRunning": 1');
+    server.signal("SIGTERM");
+    await expect.poll(async () => (await fetch(address, { method: "POST" })).status).toBe(503);
+    writeFileSync(join(place.folder, "go"), "");
+    expect(await calling).toMatchObject({ code: 0, out: '"at last"\n' });
+    expect(await server.exited).toBe(0);
+  },
+);
+
+test("duowire serve ends when its port is taken, whatever its host has started", options, async (context) => {
+  const place = new Place(context, { "desk.ts": desk });
+  const { address } = await place.serve("desk.ts");
+  const failed = await place.run("serve", "desk.ts", "--host", "process", "--port", new URL(address).port);
+  expect(failed).toMatchObject({ code: 2, err: expect.stringContaining("EADDRINUSE") });
 });
 
 test("duowire serve takes several services, an id, a port's admin door and JSON", options, async (context) => {

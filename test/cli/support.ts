@@ -115,6 +115,12 @@ export class Running {
     });
   }
 
+  /** Nobody reads what it prints any more. */
+  deafen(): void {
+    this.child.stdout?.destroy();
+    this.child.stderr?.destroy();
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.child.kill(signal);
   }

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { type IncomingMessage, type RequestOptions, request } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -99,4 +99,15 @@ test("openAdminDoor replaces a socket that nobody listens at, and no other", asy
   const door = await openAdminDoor(server, { socketPath: path });
   onTestFinished(() => door.close());
   expect((await ask({ socketPath: path, path: "/sessions" })).status).toBe(200);
+});
+
+test("openAdminDoor leaves a file alone that is no socket", async () => {
+  const path = socketPath();
+  writeFileSync(path, "precious");
+  const { server } = await startServer();
+  await expect(openAdminDoor(server, { socketPath: path })).rejects.toMatchObject({
+    code: "bad_address",
+    message: expect.stringContaining("no socket"),
+  });
+  expect(readFileSync(path, "utf8")).toBe("precious");
 });
