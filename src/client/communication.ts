@@ -81,6 +81,8 @@ export class Communication {
   private isUnderWay = true;
   /** The link is silent and attempts beside it have failed: there is no path, although nobody has said so. */
   private isCutOff = false;
+  /** The state that was told last. */
+  private told: SessionState = "fresh";
 
   constructor(private readonly options: CommunicationOptions) {
     const { clock, random, limits, queueBytesMax, connectTimeoutMs, application, events } = options;
@@ -206,19 +208,25 @@ export class Communication {
     this.isUnderWay = false;
     if (!isNews) return;
     this.isCutOff = state === "open";
-    this.options.events.state("interrupted", undefined);
+    this.tell("interrupted");
   }
 
   /** The silent link answers again, or another one carries the session. */
   private pathFound(): void {
     if (!this.isCutOff) return;
     this.isCutOff = false;
-    if (this.driver.session.state === "open") this.options.events.state("open", undefined);
+    if (this.driver.session.state === "open") this.tell("open");
+  }
+
+  private tell(state: SessionState, reason?: DuowireError): void {
+    if (state === this.told) return;
+    this.told = state;
+    this.options.events.state(state, reason);
   }
 
   private stateChanged(state: SessionState, reason: DuowireError | undefined): void {
     this.isCutOff = false;
-    if (state !== "interrupted" || !this.isUnderWay) this.options.events.state(state, reason);
+    if (state !== "interrupted" || !this.isUnderWay) this.tell(state, reason);
     if (state === "closed") {
       this.stopWatching();
       this.first?.stop();

@@ -16,6 +16,10 @@ export const HEAD_BYTES = 4 + 4 * 8;
 export class Outbox {
   /** Octets of frames that are kept for replay. */
   unackedBytes = 0;
+  /** Octets of those that have left on the present link. */
+  sentBytes = 0;
+  /** The number of the last batch that has left on the present link, or was acknowledged before. */
+  sent = 0;
   /** The number of the last batch that was made; 0 for none. */
   last = 0;
   /** The number of the last batch that the far side acknowledged. */
@@ -24,8 +28,9 @@ export class Outbox {
   private frames: Uint8Array[] = [];
   private head = 0;
 
-  /** Numbers a batch, keeps it, and returns its frame. */
+  /** Numbers a batch, keeps it, and returns its frame, which leaves now: nothing before it is to be sent again. */
   push(content: BatchContent, clockMs: number): Uint8Array {
+    assert(this.sent === this.last, "a batch leaves before those that are to be sent again");
     const sequence = ++this.last;
     const frame =
       content.kind === "whole"
@@ -33,6 +38,8 @@ export class Outbox {
         : encodeFrame({ type: "fragment", sequence, clockMs, ...withoutKind(content) });
     this.frames.push(frame);
     this.unackedBytes += frame.length;
+    this.sentBytes += frame.length;
+    this.sent = sequence;
     return frame;
   }
 
@@ -47,6 +54,8 @@ export class Outbox {
       const frame = this.frames[this.head];
       assert(frame !== undefined, "an unacknowledged batch is not kept");
       this.unackedBytes -= frame.length;
+      if (this.acked <= this.sent) this.sentBytes -= frame.length;
+      else this.sent = this.acked;
       this.frames[this.head] = NOTHING;
       this.head += 1;
     }
@@ -54,17 +63,27 @@ export class Outbox {
     return true;
   }
 
-  /** The frames to send again on a new link: all that are not acknowledged, in order. */
-  replay(): readonly Uint8Array[] {
-    return this.frames.slice(this.head);
+  /** Another link: all that is not acknowledged is to be sent again. */
+  rewind(): void {
+    this.sent = this.acked;
+    this.sentBytes = 0;
+  }
+
+  /** The next frame to send again, if it fits into `bytesMax`; the first one on a link does. It leaves now. */
+  resend(bytesMax: number): Uint8Array | undefined {
+    const frame = this.frames[this.head + this.sent - this.acked];
+    if (frame === undefined || (this.sentBytes > 0 && frame.length > bytesMax)) return undefined;
+    this.sent += 1;
+    this.sentBytes += frame.length;
+    return frame;
   }
 
   /** Forgets everything: the session has ended. */
   clear(): void {
     this.frames = [];
     this.head = 0;
-    this.unackedBytes = 0;
-    this.acked = this.last;
+    this.unackedBytes = this.sentBytes = 0;
+    this.acked = this.sent = this.last;
   }
 
   private compact(): void {

@@ -36,6 +36,8 @@ const RUN_BYTES_SMALL = 65_536;
 export class Outgoing {
   /** Octets of messages that are queued. */
   queuedBytes = 0;
+  /** Octets of a fragment, or of the short messages in one batch, unless there is only one: that is never cut. */
+  batchBytes = BATCH_BYTES_MAX;
   private run = new OctetWriter(1_024);
   /** Where each message of the run ends; those before `nextEnd` are used up. */
   private ends: number[] = [];
@@ -125,11 +127,10 @@ export class Outgoing {
   /** The content of the next batch, at most `bytesMax` octets of messages; undefined when nothing (that fits) waits. */
   next(bytesMax: number): BatchContent | undefined {
     this.admitLong();
-    const longFirst = this.longIsNext;
-    this.longIsNext = !longFirst;
-    const content = longFirst
-      ? (this.nextFragment(bytesMax) ?? this.nextRun(bytesMax))
-      : (this.nextRun(bytesMax) ?? this.nextFragment(bytesMax));
+    const [hasRun, hasLong] = [this.nextEnd < this.ends.length, this.cutting.length > 0];
+    // Whose turn it is waits for room: otherwise what is small enough would take it each time.
+    const content = hasRun && !(hasLong && this.longIsNext) ? this.nextRun(bytesMax) : this.nextFragment(bytesMax);
+    if (content !== undefined) this.longIsNext = content.kind === "whole";
     if (content === undefined && this.isEmpty) this.giveBack();
     return content;
   }
@@ -157,14 +158,14 @@ export class Outgoing {
     return undefined;
   }
 
-  /** As many whole messages as fit, as a view that is valid until the next message is begun. */
+  /** As many whole messages as fit, at least one, as a view that is valid until the next message is begun. */
   private nextRun(bytesMax: number): BatchContent | undefined {
     const start = this.used;
-    let end = start;
     let next = this.nextEnd;
-    const limit = start + Math.min(bytesMax, BATCH_BYTES_MAX);
+    let end = this.ends[next++] as number;
+    if (end > start + bytesMax) return undefined;
+    const limit = start + Math.min(bytesMax, this.batchBytes);
     while (next < this.ends.length && (this.ends[next] as number) <= limit) end = this.ends[next++] as number;
-    if (end === start) return undefined;
     const octets = this.run.buffer.subarray(start, end);
     this.used = end;
     this.nextEnd = next;
@@ -213,8 +214,9 @@ export class Outgoing {
   private nextFragment(bytesMax: number): BatchContent | undefined {
     const message = this.cutting[0];
     if (message === undefined) return undefined;
-    if (bytesMax < Math.min(message.octets.length - message.cut, FRAGMENT_BYTES_MIN)) return undefined;
-    const end = Math.min(message.cut + Math.min(bytesMax, BATCH_BYTES_MAX), message.octets.length);
+    const least = Math.min(message.octets.length - message.cut, FRAGMENT_BYTES_MIN, this.batchBytes);
+    if (bytesMax < least) return undefined;
+    const end = Math.min(message.cut + Math.min(bytesMax, this.batchBytes), message.octets.length);
     const octets = message.octets.subarray(message.cut, end);
     message.cut = end;
     this.queuedBytes -= octets.length;

@@ -13,7 +13,6 @@ import { joinOctets } from "../base/octets.js";
 import type { AccessFrame, AttachFields, AttachFrame, CloseFrame, WelcomeFrame } from "../frame/control.js";
 import { encodeFrame, type Frame } from "../frame/frame.js";
 import {
-  type AnnouncedLimits,
   BATCH_BYTES_MAX,
   defaultLimits,
   EARLY_BYTES_MAX,
@@ -23,9 +22,9 @@ import {
 import { Attachment } from "./attachment.js";
 import { attachFrame, closeFrame, EXPECTED_BEFORE_WELCOME, type Standing, welcomeFrame } from "./handshake.js";
 import { Inbox } from "./inbox.js";
-import { HEAD_BYTES, Outbox } from "./outbox.js";
 import { Outgoing } from "./outgoing.js";
 import type { AttachProof, LinkNumber, SessionOptions, SessionOutput, WelcomeExtras } from "./outputs.js";
+import { Sending } from "./sending.js";
 import { SessionClock } from "./session-clock.js";
 import { type SessionInput, type SessionState, sessionTable } from "./states.js";
 import { type AcceptedAttach, judgeAttach, type Verdict } from "./takeover.js";
@@ -37,7 +36,7 @@ export class Session {
   state: SessionState = "fresh";
   /** Why the session is closed. */
   reason: DuowireError | undefined;
-  private readonly outbox = new Outbox();
+  private readonly sending: Sending;
   private readonly inbox: Inbox;
   private readonly timers: SessionTimers;
   private readonly outputs: SessionOutput[] = [];
@@ -45,7 +44,6 @@ export class Session {
   private readonly attached = new Attachment(this.outputs);
   private accepted: AcceptedAttach | undefined;
   private attachNumber = 0;
-  private peerLimits: AnnouncedLimits = defaultLimits;
   private ackedReceived = 0;
   private closeTold = false;
 
@@ -55,6 +53,10 @@ export class Session {
   ) {
     this.clock = new SessionClock(now);
     this.outgoing = new Outgoing(options.queueBytesMax, defaultLimits);
+    this.sending = new Sending(this.outgoing, this.clock, (frame, now) => {
+      this.attached.queue(frame);
+      this.timers.sent(now);
+    });
     this.inbox = new Inbox(options.limits);
     this.timers = new SessionTimers(options, now);
   }
@@ -87,7 +89,7 @@ export class Session {
 
   /** For observers: octets kept for replay, and batches that came twice and were dropped. */
   get figures(): { readonly unackedBytes: number; readonly duplicates: number } {
-    return { unackedBytes: this.outbox.unackedBytes, duplicates: this.inbox.duplicates };
+    return { unackedBytes: this.sending.unackedBytes, duplicates: this.inbox.duplicates };
   }
 
   /** Something is expected of the far side that the core cannot see (an answer to a call): look closer at the path. */
@@ -142,7 +144,7 @@ export class Session {
       return verdict;
     }
     try {
-      this.outbox.acknowledge(attach.received);
+      this.sending.acknowledge(attach.received, now);
     } catch (error) {
       this.attached.refuse(link, "protocol_error", (error as Error).message);
       return verdict;
@@ -155,7 +157,8 @@ export class Session {
     this.timers.received(now);
     this.learn(attach, now);
     this.apply("attached");
-    this.replay(now);
+    // An answer brings no acknowledgement: it carries what early calls may, and the rest waits for the next link.
+    this.replay(now, attach.type === "access" ? EARLY_BYTES_MAX : undefined);
     return verdict;
   }
 
@@ -183,6 +186,7 @@ export class Session {
   /** Ends the session in good order: what was queued and fits leaves first, then CLOSE; waits `closeMs` at most. */
   close(reason: DuowireError, now: number): void {
     if (this.state === "closed" || this.state === "closing") return;
+    this.sending.isPaced = false;
     this.flush(now);
     this.reason = reason;
     this.timers.closeAsked(now);
@@ -199,19 +203,17 @@ export class Session {
 
   /** Sends urgent messages now, although the window may be full; at most {@link urgentRoom} octets. */
   sendUrgent(messages: Uint8Array, now: number): void {
-    this.attached.queue(this.outbox.push({ kind: "whole", octets: messages }, this.clock.localMs(now)));
-    this.timers.sent(now);
+    this.sending.send({ kind: "whole", octets: messages }, now);
   }
 
   /** Octets that {@link sendUrgent} takes now: the window, and a reserve beyond it (D9). */
   urgentRoom(): number {
-    if (!this.canSend()) return 0;
-    return Math.max(0, Math.min(this.roomBytes() + WINDOW_RESERVE_BYTES, BATCH_BYTES_MAX));
+    return this.canSend() ? Math.min(this.sending.urgentRoom(WINDOW_RESERVE_BYTES), BATCH_BYTES_MAX) : 0;
   }
 
   /** The end of a turn: what is queued becomes batches as far as the window goes, and one write. */
   flush(now: number): void {
-    if (this.canSend()) this.makeBatches(now);
+    if (this.canSend()) this.sending.makeBatches(now);
     this.acknowledge(now);
     this.attached.emit();
   }
@@ -252,12 +254,12 @@ export class Session {
         this.clock.stated(frame.clockMs, now);
         return this.receiveBatch(frame, now);
       case "ack":
-        if (this.outbox.acknowledge(frame.sequence)) this.timers.progressed(now, this.outbox.unackedBytes > 0);
+        if (this.sending.acknowledge(frame.sequence, now)) this.timers.progressed(now, this.hasUnacked);
         return;
       case "ping":
         return this.attached.queue(encodeFrame({ type: "pong", octets: frame.octets.slice() }));
       case "pong":
-        return this.timers.pongCame(frame.octets, now, this.outbox.unackedBytes > 0);
+        return this.timers.pongCame(frame.octets, now, this.hasUnacked);
       case "welcome":
         return this.receiveWelcome(link, frame, now);
       case "refused":
@@ -287,9 +289,9 @@ export class Session {
     if (this.attached.welcomed) throw protocolError("welcome came twice");
     if (welcome.attach !== this.attachNumber) throw protocolError(`welcome to attach ${welcome.attach}`);
     if (welcome.version !== WIRE_VERSION) throw new DuowireError("version_unsupported");
-    this.outbox.acknowledge(welcome.received);
+    this.sending.acknowledge(welcome.received, now);
     this.attached.won();
-    this.timers.welcomed(now, this.attached.sentAt ?? now, welcome, this.outbox.unackedBytes > 0);
+    this.timers.welcomed(now, this.attached.sentAt ?? now, welcome, this.hasUnacked);
     this.learn(welcome, now);
     this.outputs.push({ type: "welcomed", welcome, link });
     this.apply("attached");
@@ -304,7 +306,8 @@ export class Session {
   /** What the far side stated with its attach or welcome. */
   private learn(stated: Pick<AttachFields, "limits" | "clockMs" | "ahead">, now: number): void {
     this.clock.statedAtAttach(stated.clockMs, now);
-    this.peerLimits = stated.limits;
+    this.sending.windowBytes = stated.limits.windowBytes;
+    this.sending.isPaced = this.state !== "closing";
     this.outgoing.setLimits(stated.limits);
     this.outputs.push({ type: "limits", limits: stated.limits });
     if (stated.ahead !== undefined) this.outputs.push({ type: "ahead", messages: stated.ahead });
@@ -315,22 +318,12 @@ export class Session {
     return { received: this.inbox.received, clockMs, limits: this.options.limits, ...(ahead && { ahead }) };
   }
 
-  private replay(now: number): void {
-    for (const frame of this.outbox.replay()) this.attached.queue(frame);
+  private replay(now: number, firstBytes?: number): void {
+    this.sending.begin(now, firstBytes);
     if (this.state !== "closing") return;
     // What was queued before the close, while there was no link, still leaves as far as it fits; but CLOSE is the last.
-    if (!this.closeTold) this.makeBatches(now);
+    if (!this.closeTold) this.sending.makeBatches(now);
     this.tellClose();
-  }
-
-  private makeBatches(now: number): void {
-    for (;;) {
-      const room = this.roomBytes();
-      const content = room > 0 ? this.outgoing.next(room) : undefined;
-      if (content === undefined) return;
-      this.attached.queue(this.outbox.push(content, this.clock.localMs(now)));
-      this.timers.sent(now);
-    }
   }
 
   private acknowledge(now: number): void {
@@ -344,10 +337,8 @@ export class Session {
     this.timers.ackSettled();
   }
 
-  /** How long the next batch's messages may be; negative when the window is overdrawn by the reserve. */
-  private roomBytes(): number {
-    const windowBytes = this.state === "fresh" ? EARLY_BYTES_MAX : this.peerLimits.windowBytes;
-    return windowBytes - this.outbox.unackedBytes - HEAD_BYTES;
+  private get hasUnacked(): boolean {
+    return this.sending.unackedBytes > 0;
   }
 
   /** Batches may be made: a link takes them, and the session is not about to end. */
@@ -357,8 +348,8 @@ export class Session {
 
   private pathUse(): PathUse {
     const { link, welcomed, isWritable } = this.attached;
-    const waits = link !== undefined && (this.outbox.unackedBytes > 0 || !welcomed || this.timers.pingIsOut);
-    return { waits, writable: isWritable };
+    const waits = link !== undefined && (this.hasUnacked || !welcomed || this.timers.pingIsOut);
+    return { waits, writable: isWritable, drainMs: this.sending.drainMs };
   }
 
   private tellSuspicion(): void {
@@ -386,8 +377,7 @@ export class Session {
   /** Everything is over: what is pending leaves, the link is dropped, memory is given back. */
   private settle(): void {
     this.attached.finish(this.reason?.code ?? "closed");
-    this.outgoing.clear();
-    this.outbox.clear();
+    this.sending.clear();
     this.inbox.clear();
     this.outputs.push({ type: "state", state: "closed", ...(this.reason && { reason: this.reason }) });
   }
@@ -395,6 +385,6 @@ export class Session {
   private tellClose(): void {
     if (!this.attached.isWritable || this.reason === undefined) return;
     this.closeTold = true;
-    this.attached.queue(closeFrame(this.reason, this.outbox.last));
+    this.attached.queue(closeFrame(this.reason, this.sending.sent));
   }
 }

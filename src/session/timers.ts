@@ -31,6 +31,8 @@ export interface PathUse {
   readonly waits: boolean;
   /** It takes frames: what cannot be sent is not due. */
   readonly writable: boolean;
+  /** How long what is on its way takes to arrive, as far as that is known. */
+  readonly drainMs: number;
 }
 
 /** The limits that a session is made with. */
@@ -169,14 +171,14 @@ export class SessionTimers {
   }
 
   /** Each limit that runs in this state, and when it ends. */
-  private table(state: SessionState, { waits, writable }: PathUse): [Due, number | undefined][] {
+  private table(state: SessionState, { waits, writable, drainMs }: PathUse): [Due, number | undefined][] {
     const client = this.options.side === "client";
     const looks = client && state === "open" && writable && !waits;
     return [
       ["lease", this.leaseEnd(state)],
       ["close", state === "closing" ? this.closeAt : undefined],
       ["ack", writable ? this.ackDueAt : undefined],
-      ["suspect", client && waits && !this.suspected ? this.suspectAt() : undefined],
+      ["suspect", client && waits && !this.suspected ? this.suspectAt(drainMs) : undefined],
       ["heartbeat", looks ? this.heartbeatAt() : undefined],
     ];
   }
@@ -186,10 +188,13 @@ export class SessionTimers {
     return this.lastReceivedAt + this.leaseMs + (this.options.side === "server" ? SERVER_PATIENCE_MS : 0);
   }
 
-  private suspectAt(): number | undefined {
-    if (this.waitingSince === undefined) return undefined;
-    const patienceMs = SUSPECT_ROUND_TRIPS * (this.roundTripMs ?? 0);
-    return this.waitingSince + Math.min(Math.max(SUSPECT_MS_MIN, patienceMs), SUSPECT_MS_MAX);
+  /** As long as frames come, the answer may be behind them: then the longest patience is due. */
+  private suspectAt(drainMs: number): number | undefined {
+    const { waitingSince, lastReceivedAt, roundTripMs = 0 } = this;
+    if (waitingSince === undefined) return undefined;
+    const patienceMs = Math.min(Math.max(SUSPECT_MS_MIN, SUSPECT_ROUND_TRIPS * roundTripMs), SUSPECT_MS_MAX);
+    const latest = Math.min(lastReceivedAt + patienceMs, waitingSince + SUSPECT_MS_MAX);
+    return Math.max(waitingSince + patienceMs, latest) + drainMs;
   }
 
   private heartbeatAt(): number {

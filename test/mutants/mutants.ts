@@ -12,6 +12,7 @@ export interface Mutant extends Patch {
 
 const session = "src/session/session.ts";
 const inbox = "src/session/inbox.ts";
+const sending = "src/session/sending.ts";
 const outbox = "src/session/outbox.ts";
 const outgoing = "src/session/outgoing.ts";
 const takeover = "src/session/takeover.ts";
@@ -83,9 +84,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "close overtakes data",
     file: session,
-    find: `for (const frame of this.outbox.replay()) this.attached.queue(frame);`,
-    replace: `if (this.state === "closing") this.tellClose();
-    for (const frame of this.outbox.replay()) this.attached.queue(frame);`,
+    find: `this.attached.queue(closeFrame(this.reason, this.sending.sent));`,
+    replace: `this.attached.queue(closeFrame(this.reason, this.sending.sent + 1));`,
   },
   {
     name: "an attach that is refused renews the lease",
@@ -97,8 +97,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "urgent messages wait for the window",
     file: session,
-    find: `this.roomBytes() + WINDOW_RESERVE_BYTES`,
-    replace: `this.roomBytes()`,
+    find: `this.sending.urgentRoom(WINDOW_RESERVE_BYTES)`,
+    replace: `this.sending.urgentRoom(0)`,
   },
   {
     name: "a repeated access runs twice",
@@ -121,9 +121,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the server replays nothing after a takeover",
     file: session,
-    find: `this.apply("attached");
-    this.replay(now);`,
-    replace: `this.apply("attached");`,
+    find: `this.replay(now, attach.type === "access" ? EARLY_BYTES_MAX : undefined);`,
+    replace: ``,
   },
   {
     name: "the client replays nothing when it attaches",
@@ -135,7 +134,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "welcome acknowledges nothing",
     file: session,
-    find: `this.outbox.acknowledge(welcome.received);`,
+    find: `this.sending.acknowledge(welcome.received, now);`,
     replace: ``,
   },
   {
@@ -160,7 +159,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "the window is not looked at",
-    file: session,
+    file: sending,
     find: `const content = room > 0 ? this.outgoing.next(room) : undefined;`,
     replace: `const content = this.outgoing.next(BATCH_BYTES_MAX);`,
   },
