@@ -64,7 +64,10 @@ export class CarriedFetch {
   }
 }
 
-/** Answers one request, in the carrier. `serve` does not reject; `post` sends the head of the answer. */
+/**
+ * Answers one request, in the carrier. `serve` does not reject, and its answer can be sent (service-answer.ts); `post`
+ * sends the head of the answer.
+ */
 export async function answerFetch(
   flow: Flow,
   { request: head, hasBody }: { readonly request: CarriedRequest; readonly hasBody: boolean },

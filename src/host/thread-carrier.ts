@@ -4,6 +4,7 @@ import { type Deferred, deferred } from "../base/deferred.js";
 import type { Carrier, CarrierEnd, CarrierOptions, KillCause } from "./carrier.js";
 import { type EndKnowledge, explainEnd } from "./carrier-end.js";
 import { threadLimits } from "./carrier-limits.js";
+import { BAD_MESSAGE, CarrierListeners } from "./carrier-listeners.js";
 import type { FromCarrier, ToCarrier } from "./carrier-messages.js";
 import { carrierFlags, carrierProgram } from "./carrier-program.js";
 import { cloneable } from "./cloneable.js";
@@ -22,6 +23,10 @@ class ThreadCarrier implements Carrier {
   private readonly end: Deferred<CarrierEnd> = deferred();
   private killed: EndKnowledge["killed"];
   private error: unknown;
+  private readonly listeners = new CarrierListeners((error) => {
+    this.error = error;
+    this.kill(BAD_MESSAGE, "bad_message");
+  });
 
   constructor({ module, execArgv, env, limits = {} }: CarrierOptions) {
     this.ended = this.end.promise;
@@ -35,7 +40,8 @@ class ThreadCarrier implements Carrier {
     });
     const { worker } = this;
     this.number = worker.threadId;
-    worker.on("message", (message: FromCarrier) => this.readiness.receive(message));
+    this.listeners.add((message) => this.readiness.receive(message));
+    worker.on("message", (message) => this.listeners.receive(message));
     worker.on("error", (error: unknown) => {
       this.error = error;
     });
@@ -50,7 +56,7 @@ class ThreadCarrier implements Carrier {
   }
 
   listen(receive: (message: FromCarrier) => void): void {
-    this.worker.on("message", receive);
+    this.listeners.add(receive);
   }
 
   post(message: ToCarrier): void {
