@@ -95,7 +95,10 @@ export class FarProcess implements CommunicationProcess, ChannelSession {
     });
     this.cancelTimer = clock.after(GENERATE_MS_MAX, () => {
       const message = `the carrier did not make the service within ${GENERATE_MS_MAX} ms`;
-      this.notMade(new DuowireError("service_failed", message, { side: "local" }));
+      const reason = new DuowireError("service_failed", message, { side: "local" });
+      // One that is made later would live on in no list.
+      channel.post({ type: "end", id, reason: describeError(reason) });
+      this.notMade(reason);
     });
     return this.made.promise;
   }
@@ -220,6 +223,7 @@ export class FarProcess implements CommunicationProcess, ChannelSession {
   private notMade(error: DuowireError): void {
     this.made.reject(error);
     this.isOver = true;
+    this.talk.end(error);
     this.release();
   }
 
@@ -230,8 +234,7 @@ export class FarProcess implements CommunicationProcess, ChannelSession {
     this.state = "closed";
     this.linkKind = undefined;
     if (isNews) this.grounds.observer.stateChanged(this.access, "closed");
-    this.talk.peer.end(reason);
-    this.talkFlow.finish(reason.message, "whole");
+    this.talk.end(reason);
     // Most were closed by the process itself; one that hangs has closed none.
     for (const link of this.links) link.close(reason.message);
     this.end_.resolve(reason);

@@ -99,6 +99,11 @@ export class Flows {
 
   constructor(private readonly post: (message: FlowMessage) => void) {}
 
+  /** How many have not been finished by both ends. */
+  get size(): number {
+    return this.flows.size;
+  }
+
   /** Takes a flow that the other end opened, or with the next number opens one. */
   open(number: FlowNumber = this.lastNumber + 1): Flow {
     this.lastNumber = Math.max(this.lastNumber, number);
