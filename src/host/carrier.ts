@@ -35,7 +35,10 @@ export interface Carrier {
    * module threw, or that it has no class as its default export. Messages posted before that wait in order.
    */
   readonly ready: Promise<void>;
-  /** Settles once, when the thread or process is gone; never rejects. Every message that it sent came before. */
+  /**
+   * Settles once, when the thread or process is gone; never rejects. Every message that it sent came before. A thread
+   * that was killed, and that a system call holds, counts as gone after a second.
+   */
   readonly ended: Promise<CarrierEnd>;
   /**
    * Sends a message; first-in first-out with all others. Octets in it are copied or moved before this returns, and
