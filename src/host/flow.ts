@@ -28,8 +28,9 @@ export class Flow {
   queuedBytes = 0;
   /** This end has finished: what it sends is dropped. */
   isFinished = false;
+  /** The other end has finished, or is gone. */
+  isOver = false;
   private events: FlowEvents | undefined;
-  private isOver = false;
   private untoldBytes = 0;
 
   constructor(
