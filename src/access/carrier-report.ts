@@ -8,6 +8,8 @@ export type CarrierEndCause =
   | "stuck"
   /** Its module did not load in time, threw, or is no service. */
   | "start_failed"
+  /** It said to the server what the server could not use: a service that writes to that channel itself, or our bug. */
+  | "bad_message"
   /** The heap, or the system's memory, was full. */
   | "out_of_memory"
   /** It used its seconds of processor time. */

@@ -6,7 +6,7 @@ import { deferred } from "../base/deferred.js";
 import { DuowireError } from "../base/errors.js";
 import type { CarriedRequest, CarriedResponse } from "./carrier-messages.js";
 import type { Flow } from "./flow.js";
-import { BodyReceiver, BodySender } from "./flow-body.js";
+import { BODY_BYTES_MAX, BodyReceiver, BodySender } from "./flow-body.js";
 
 /** Statuses whose answers have no body, and may not be given one. */
 const BODILESS = new Set([204, 205, 304]);
@@ -19,6 +19,15 @@ export function headOf({ method, url, headers }: Request): CarriedRequest {
   return { method, url, headers: [...headers] };
 }
 
+/** How many octets of a request may wait for the process: its head, and as much of its body as ever waits. */
+export function waitingBytesOf({ url, headers, body }: Request): number {
+  let bytes = url.length;
+  for (const [name, value] of headers) bytes += name.length + value.length;
+  if ((body ?? null) === null) return bytes;
+  // What has no length is as long as can be.
+  return bytes + Math.min(Number(headers.get("content-length") ?? BODY_BYTES_MAX) || 0, BODY_BYTES_MAX);
+}
+
 /** A request on its way, in the server's process. */
 export class CarriedFetch {
   private readonly sender: BodySender;
@@ -28,6 +37,8 @@ export class CarriedFetch {
   constructor(
     private readonly flow: Flow,
     private readonly request: Request,
+    /** The process is done with it: nothing of it waits any more. */
+    over: () => void,
   ) {
     this.sender = new BodySender(flow, request.body ?? null);
     this.receiver = new BodyReceiver(flow, () => this.leave());
@@ -39,6 +50,7 @@ export class CarriedFetch {
         this.answer.reject(new DuowireError("process_crashed", reason, { side: "local" }));
         this.sender.stop("the request was answered");
         this.receiver.finished(reason, end);
+        over();
       },
     });
   }
@@ -64,7 +76,10 @@ export class CarriedFetch {
   }
 }
 
-/** Answers one request, in the carrier. `serve` does not reject; `post` sends the head of the answer. */
+/**
+ * Answers one request, in the carrier. `serve` does not reject, and its answer can be sent (service-answer.ts); `post`
+ * sends the head of the answer.
+ */
 export async function answerFetch(
   flow: Flow,
   { request: head, hasBody }: { readonly request: CarriedRequest; readonly hasBody: boolean },

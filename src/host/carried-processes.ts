@@ -16,7 +16,7 @@ import { Flows } from "./flow.js";
 import { FlowTalk } from "./flow-talk.js";
 import { farGroups } from "./groups-relay.js";
 import type { ServiceClass } from "./inline.js";
-import { RelayedLink } from "./relayed-link.js";
+import { RelayedLink, turnAway } from "./relayed-link.js";
 import { sessionSecrets } from "./secrets.js";
 import { ServiceProcess } from "./service-process.js";
 
@@ -155,8 +155,7 @@ export class CarriedProcesses {
     const link = new RelayedLink(kind, flow);
     const process = this.find(id);
     if (process !== undefined) return process.accept(link, proof);
-    link.listen({ opened: () => undefined, receive: () => undefined, closed: () => undefined });
-    link.close("the session has ended");
+    turnAway(link, "the session has ended");
   }
 
   private acceptSocket({ id, number, request, head }: Order<"socket">, socket: Socket | undefined): void {

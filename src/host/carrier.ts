@@ -35,7 +35,10 @@ export interface Carrier {
    * module threw, or that it has no class as its default export. Messages posted before that wait in order.
    */
   readonly ready: Promise<void>;
-  /** Settles once, when the thread or process is gone; never rejects. Every message that it sent came before. */
+  /**
+   * Settles once, when the thread or process is gone; never rejects. Every message that it sent came before. A thread
+   * that was killed, and that a system call holds, counts as gone after a second.
+   */
   readonly ended: Promise<CarrierEnd>;
   /**
    * Sends a message; first-in first-out with all others. Octets in it are copied or moved before this returns, and
@@ -44,14 +47,17 @@ export interface Carrier {
    * from then on, and it is closed if the carrier ends before it has taken it (D30).
    */
   post(message: ToCarrier, socket?: Socket): void;
-  /** Names one more listener of everything that comes from the carrier; there may be several, each hears it all. */
+  /**
+   * Names one more listener of everything that comes from the carrier; there may be several, each hears it all. What
+   * one throws kills the carrier.
+   */
   listen(receive: (message: FromCarrier) => void): void;
   /** Ends it at once, whatever it does; both become those of {@link CarrierEnd}. The second time changes nothing. */
   kill(reason: string, cause?: KillCause): void;
 }
 
 /** Why a carrier is killed; `stopped` unless something is wrong with it. */
-export type KillCause = Extract<CarrierEndCause, "stopped" | "stuck" | "start_failed">;
+export type KillCause = Extract<CarrierEndCause, "stopped" | "stuck" | "start_failed" | "bad_message">;
 
 /** How to start a carrier: what workerThread(url, …) and childProcess(url, …) were given. */
 export interface CarrierOptions {

@@ -19,7 +19,7 @@ import { WINDOW_RESERVE_BYTES, WRITE_BYTES_MAX } from "../frame/limits.js";
 import type { Link, LinkKind } from "../frame/link.js";
 import type { EncodedCall } from "../rpc/group.js";
 import { describeError, restoreDuowireError, restoreError } from "./carried-error.js";
-import { CarriedFetch, headOf } from "./carried-fetch.js";
+import { CarriedFetch, headOf, waitingBytesOf } from "./carried-fetch.js";
 import type { CarrierEnd } from "./carrier.js";
 import type { CarrierChannel, ChannelSession, SessionMessage } from "./carrier-channel.js";
 import { crashError } from "./carrier-end.js";
@@ -27,7 +27,7 @@ import type { Flow } from "./flow.js";
 import { FlowTalk } from "./flow-talk.js";
 import { groupsRelay } from "./groups-relay.js";
 import { ADMISSIONS_KEPT } from "./reception.js";
-import { relayLink } from "./relayed-link.js";
+import { relayLink, turnAway } from "./relayed-link.js";
 import { canMove } from "./socket-hand-off.js";
 
 /** How long a carrier may take to make a process: more than `opened()` may take. */
@@ -36,6 +36,17 @@ const GENERATE_MS_MAX = 12_000;
 const END_MS_MAX = 3_000;
 /** How long one may take to dispose of a service: more than `[Symbol.asyncDispose]()` may take. */
 const DISPOSE_MS_MAX = 12_000;
+
+/**
+ * Links that the carrier is not done with. With a dead one it is done at once, unless it hangs: then an honest client
+ * tries another every 400 ms, for the 10 s until the carrier is killed.
+ */
+const LINKS_MAX = 32;
+/** Octets of requests of hypertext that may wait for the carrier; a request beyond it is refused. */
+const REQUEST_BYTES_MAX = 8_388_608;
+/** The client's program may ask again after this long. */
+const BUSY_RETRY_MS = 1_000;
+const TOO_MANY_REQUESTS = "as many requests wait for the process of this session as it takes";
 
 /** One process in a carrier. */
 export class FarProcess implements CommunicationProcess, ChannelSession {
@@ -49,7 +60,8 @@ export class FarProcess implements CommunicationProcess, ChannelSession {
   private lastAttach = 0;
   private readonly talkFlow: Flow;
   private readonly talk: FlowTalk;
-  private readonly links = new Set<Link>();
+  private readonly links = new Map<Flow, Link>();
+  private requestBytes = 0;
   /** Why it is being ended, once it is. */
   private endReason: DuowireError | undefined;
   private isOver = false;
@@ -95,7 +107,10 @@ export class FarProcess implements CommunicationProcess, ChannelSession {
     });
     this.cancelTimer = clock.after(GENERATE_MS_MAX, () => {
       const message = `the carrier did not make the service within ${GENERATE_MS_MAX} ms`;
-      this.notMade(new DuowireError("service_failed", message, { side: "local" }));
+      const reason = new DuowireError("service_failed", message, { side: "local" });
+      // One that is made later would live on in no list.
+      channel.post({ type: "end", id, reason: describeError(reason) });
+      this.notMade(reason);
     });
     return this.made.promise;
   }
@@ -110,16 +125,31 @@ export class FarProcess implements CommunicationProcess, ChannelSession {
   }
 
   accept(link: Link, proof?: AccessProof): void {
-    if (this.isOver) {
-      link.listen({ opened: () => undefined, receive: () => undefined, closed: () => undefined });
-      return link.close("the session has ended");
-    }
-    const { clock, limits } = this.grounds;
+    if (this.isOver) return turnAway(link, "the session has ended");
+    // A process that turns says no by itself; what waits for one that hangs costs the server.
+    if (this.linksCount >= LINKS_MAX) return turnAway(link, "the process does not answer its links");
     const flow = this.channel.openFlow();
     this.channel.post({ type: "link", id: this.access.id, flow: flow.number, kind: link.kind, proof });
-    const bytesMax = limits.windowBytes + WINDOW_RESERVE_BYTES + 2 * WRITE_BYTES_MAX;
-    this.links.add(link);
-    relayLink(link, flow, { clock, bytesMax, closed: () => this.links.delete(link) });
+    this.links.set(flow, link);
+    relayLink(link, flow, {
+      clock: this.grounds.clock,
+      hasRoom: (bytes) => this.hasRoom(bytes),
+      over: () => this.links.delete(flow),
+    });
+  }
+
+  /** Links that the carrier is not done with. */
+  private get linksCount(): number {
+    let count = 0;
+    for (const flow of this.links.keys()) if (!flow.isOver) count += 1;
+    return count;
+  }
+
+  /** All links of the session together may leave waiting what one may: a client does not go on over two at once. */
+  private hasRoom(bytes: number): boolean {
+    let waitingBytes = bytes;
+    for (const flow of this.links.keys()) waitingBytes += flow.queuedBytes;
+    return waitingBytes <= this.grounds.limits.windowBytes + WINDOW_RESERVE_BYTES + 2 * WRITE_BYTES_MAX;
   }
 
   acceptUpgrade({ socket, head, method, url, headers }: Upgrade): boolean {
@@ -144,11 +174,18 @@ export class FarProcess implements CommunicationProcess, ChannelSession {
 
   async fetch(request: Request): Promise<Response> {
     if (this.isOver) throw new DuowireError("session_ended");
+    const bytes = waitingBytesOf(request);
+    if (this.requestBytes + bytes > REQUEST_BYTES_MAX) {
+      throw new DuowireError("server_busy", TOO_MANY_REQUESTS, { retryAfterMs: BUSY_RETRY_MS });
+    }
+    this.requestBytes += bytes;
     const { channel } = this;
     const flow = channel.openRequest((response) => carried.answered(response));
     const hasBody = (request.body ?? null) !== null;
     channel.post({ type: "request", id: this.access.id, flow: flow.number, request: headOf(request), hasBody });
-    const carried = new CarriedFetch(flow, request);
+    const carried = new CarriedFetch(flow, request, () => {
+      this.requestBytes -= bytes;
+    });
     return carried.run().finally(() => channel.closeRequest(flow));
   }
 
@@ -220,6 +257,7 @@ export class FarProcess implements CommunicationProcess, ChannelSession {
   private notMade(error: DuowireError): void {
     this.made.reject(error);
     this.isOver = true;
+    this.talk.end(error);
     this.release();
   }
 
@@ -230,10 +268,9 @@ export class FarProcess implements CommunicationProcess, ChannelSession {
     this.state = "closed";
     this.linkKind = undefined;
     if (isNews) this.grounds.observer.stateChanged(this.access, "closed");
-    this.talk.peer.end(reason);
-    this.talkFlow.finish(reason.message, "whole");
+    this.talk.end(reason);
     // Most were closed by the process itself; one that hangs has closed none.
-    for (const link of this.links) link.close(reason.message);
+    for (const link of this.links.values()) link.close(reason.message);
     this.end_.resolve(reason);
     this.plan(DISPOSE_MS_MAX, () => this.release());
   }

@@ -2,7 +2,7 @@
 import type { Flow, FlowEnd } from "./flow.js";
 
 /** Octets of a body that wait at the receiver before the sender waits, too. */
-const BODY_BYTES_MAX = 262_144;
+export const BODY_BYTES_MAX = 262_144;
 /** A chunk is cut into pieces of at most this size. */
 const PIECE_BYTES_MAX = 65_536;
 

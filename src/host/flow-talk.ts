@@ -48,8 +48,14 @@ export class FlowTalk {
     flow.listen({
       receive: (octets) => this.receive(octets),
       drained: wake,
-      finished: (reason) => this.peer.end(new DuowireError("process_crashed", reason, { side: "local" })),
+      finished: (reason) => this.end(new DuowireError("process_crashed", reason, { side: "local" })),
     });
+  }
+
+  /** Ends this end, and with it the other: open calls reject with `reason`. Does nothing the second time. */
+  end(reason: DuowireError): void {
+    this.peer.end(reason);
+    this.flow.finish(reason.message, "whole");
   }
 
   /** Sends what waits for the end of the turn. */

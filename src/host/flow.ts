@@ -28,8 +28,9 @@ export class Flow {
   queuedBytes = 0;
   /** This end has finished: what it sends is dropped. */
   isFinished = false;
+  /** The other end has finished, or is gone. */
+  isOver = false;
   private events: FlowEvents | undefined;
-  private isOver = false;
   private untoldBytes = 0;
 
   constructor(
@@ -98,6 +99,11 @@ export class Flows {
   private lastNumber = 0;
 
   constructor(private readonly post: (message: FlowMessage) => void) {}
+
+  /** How many have not been finished by both ends. */
+  get size(): number {
+    return this.flows.size;
+  }
 
   /** Takes a flow that the other end opened, or with the next number opens one. */
   open(number: FlowNumber = this.lastNumber + 1): Flow {

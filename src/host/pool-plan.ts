@@ -36,6 +36,8 @@ export type PoolAction<Waiter> =
 const FULL_RETRY_MS = 5_000;
 /** A queue moves on as carriers start. */
 const QUEUE_RETRY_MS = 1_000;
+/** A start that has lasted so long was a good one: what ends the carrier later is no reason to start the next late. */
+const LASTING_MS = 3_000;
 /** The pause after a failed start, doubled by each further failure, and its limit. */
 const BACK_OFF_MS = [100, 30_000] as const;
 /** After this long without a failure the next one counts as the first. */
@@ -49,6 +51,8 @@ interface Carrier {
   /** Sessions that it runs now; a carrier of one session is used up by its first. */
   sessions: number;
   isUsed: boolean;
+  /** Since when it takes sessions; infinite until it does. */
+  readyMs: number;
 }
 
 /** The plan for one service. Each input may make actions: take them with {@link poll} until there are none. */
@@ -129,6 +133,7 @@ export class PoolPlan<Waiter> {
     const carrier = this.#carriers.get(number);
     if (carrier?.state !== "starting") return;
     carrier.state = "ready";
+    carrier.readyMs = nowMs;
     this.#failure = undefined;
     this.#plan(nowMs);
   }
@@ -140,11 +145,17 @@ export class PoolPlan<Waiter> {
   ended(number: number, failure: DuowireError, nowMs: number): void {
     const carrier = this.#carriers.get(number);
     if (carrier === undefined) return;
+    this.#forgive(nowMs);
     this.#carriers.delete(number);
-    // One that dies with its session says nothing of the next; whoever would be started without being asked for does.
-    const isFault = carrier.state === "starting" || (carrier.state === "ready" && (this.#isShared || !carrier.isUsed));
-    if (isFault) this.#failed(carrier.state === "starting" ? failure : undefined, nowMs);
+    if (this.#isFault(carrier, nowMs)) this.#failed(carrier.state === "starting" ? failure : undefined, nowMs);
     this.#plan(nowMs);
+  }
+
+  /** Whether the end of this carrier speaks against the next one. What dies of a session's doing says nothing of it. */
+  #isFault({ state, isUsed, readyMs }: Carrier, nowMs: number): boolean {
+    if (state !== "ready" || !isUsed) return state !== "stopping";
+    // The next of a pool is started without being asked for: not on and on, when each dies with the first sessions.
+    return this.#isShared && nowMs - readyMs < LASTING_MS;
   }
 
   /** A session of this carrier has ended. */
@@ -217,7 +228,12 @@ export class PoolPlan<Waiter> {
     const most = this.#failure === undefined ? startsMax : 1;
     for (let count = Math.min(wanted, room, most - starting); count > 0; count--) {
       this.#lastNumber += 1;
-      this.#carriers.set(this.#lastNumber, { state: "starting", sessions: 0, isUsed: false });
+      this.#carriers.set(this.#lastNumber, {
+        state: "starting",
+        sessions: 0,
+        isUsed: false,
+        readyMs: Number.POSITIVE_INFINITY,
+      });
       this.#actions.push({ kind: "start", carrier: this.#lastNumber });
     }
   }
@@ -238,6 +254,13 @@ export class PoolPlan<Waiter> {
     if (carrier.state === "stopping") return;
     carrier.state = "stopping";
     this.#actions.push({ kind: "stop", carrier: number });
+  }
+
+  /** A start after the last failure that has lasted ends the row of failures. */
+  #forgive(nowMs: number): void {
+    for (const { readyMs } of this.#carriers.values()) {
+      if (readyMs > this.#failedMs && nowMs - readyMs >= LASTING_MS) this.#failures = 0;
+    }
   }
 
   #failed(startFailure: DuowireError | undefined, nowMs: number): void {

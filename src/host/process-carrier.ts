@@ -8,6 +8,7 @@ import { restoreError } from "./carried-error.js";
 import type { Carrier, CarrierEnd, CarrierOptions, KillCause } from "./carrier.js";
 import { type EndKnowledge, type Exit, explainEnd } from "./carrier-end.js";
 import { type CarrierLimits, limitedCommand } from "./carrier-limits.js";
+import { BAD_MESSAGE, CarrierListeners } from "./carrier-listeners.js";
 import type { FromCarrier, ToCarrier } from "./carrier-messages.js";
 import { carrierFlags, carrierProgram } from "./carrier-program.js";
 import { neverThrowing, notStarted } from "./failed-carrier.js";
@@ -29,8 +30,12 @@ class ProcessCarrier implements Carrier {
   private readonly end: Deferred<CarrierEnd> = deferred();
   readonly limits: CarrierLimits;
   killed: EndKnowledge["killed"];
-  /** What it said that it dies of. */
+  /** What it said that it dies of, or what its words broke here. */
   private error: unknown;
+  private readonly listeners = new CarrierListeners((error) => {
+    this.error = error;
+    this.kill(BAD_MESSAGE, "bad_message");
+  });
 
   constructor({ module, execArgv, env, limits = {} }: CarrierOptions) {
     this.limits = limits;
@@ -47,7 +52,8 @@ class ProcessCarrier implements Carrier {
     const { child } = this;
     // Before it can have loaded anything of a user's.
     if (child.pid !== undefined) warden.guard(child.pid);
-    child.on("message", (message) => this.heard(message as FromCarrier));
+    this.listeners.add((message) => this.heard(message));
+    child.on("message", (message) => this.listeners.receive(message));
     child.on("error", (error) => {
       // Errors of a running one show in its end.
       if (child.pid !== undefined) return;
@@ -66,7 +72,7 @@ class ProcessCarrier implements Carrier {
   }
 
   listen(receive: (message: FromCarrier) => void): void {
-    this.child.on("message", (message) => receive(message as FromCarrier));
+    this.listeners.add(receive);
   }
 
   post(message: ToCarrier, socket?: Socket): void {

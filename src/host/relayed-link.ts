@@ -12,28 +12,31 @@ const PASSED_EVERY_MS = 50;
 /** What a relay needs besides its link and its flow. */
 export interface RelayOptions {
   readonly clock: Clock;
-  /** Octets that the process may leave waiting. */
-  readonly bytesMax: number;
-  /** The link is dead. */
-  readonly closed: () => void;
+  /** Whether so many octets more may wait for the process. */
+  readonly hasRoom: (bytes: number) => boolean;
+  /** The link is dead, and the process has said that it is done with it: nothing of it waits any more. */
+  readonly over: () => void;
 }
 
 /**
- * Passes on what a link receives to `flow`, and the other way round. The client keeps to its window, so a process that
- * takes no more than `bytesMax` octets of it is one that hangs, or the client is no honest one: then the link is ended.
+ * Passes on what a link receives to `flow`, and the other way round. The client keeps to its window: where there is no
+ * room for what it sends, the process hangs, or the client is no honest one. Then the link is ended.
  */
-export function relayLink(link: Link, flow: Flow, { clock, bytesMax, closed }: RelayOptions): void {
+export function relayLink(link: Link, flow: Flow, { clock, hasRoom, over }: RelayOptions): void {
   const passed = new PassedOctets(link, flow, clock);
+  const leave = () => {
+    if (flow.isFinished && flow.isOver) over();
+  };
   link.listen({
     opened: () => undefined,
     receive(octets) {
-      if (flow.queuedBytes + octets.length <= bytesMax) flow.send(octets);
+      if (hasRoom(octets.length)) flow.send(octets);
       else link.close("the process does not take what it is sent");
     },
     closed(reason, end) {
       passed.stop();
       flow.finish(reason, end);
-      closed();
+      leave();
     },
   });
   flow.listen({
@@ -41,8 +44,17 @@ export function relayLink(link: Link, flow: Flow, { clock, bytesMax, closed }: R
       link.send(octets);
       passed.sent(octets.length);
     },
-    finished: (reason) => link.close(reason),
+    finished(reason) {
+      link.close(reason);
+      leave();
+    },
   });
+}
+
+/** Ends a link that no process is to hear of. */
+export function turnAway(link: Link, reason: string): void {
+  link.listen({ opened: () => undefined, receive: () => undefined, closed: () => undefined });
+  link.close(reason);
 }
 
 /** Tells the flow how many of its octets the link has really passed on. */

@@ -24,6 +24,7 @@ import type { Remote } from "../rpc/types.js";
 import type { Outgoing } from "../session/outgoing.js";
 import { OpenRequests } from "./open-requests.js";
 import { Reception } from "./reception.js";
+import { usableAnswer } from "./service-answer.js";
 import { serviceGroup } from "./service-group.js";
 
 // A method is known as the answer to its call also behind an `await`.
@@ -137,7 +138,7 @@ export class ServiceProcess implements CommunicationProcess {
     const { service } = this;
     if (service?.fetch === undefined) return new Response("this service has no pages\n", { status: 404 });
     try {
-      return await this.requests.run(request, async () => (await service.fetch?.(request)) as Response);
+      return await this.requests.run(request, async () => usableAnswer(await service.fetch?.(request)));
     } catch (error) {
       // A body that breaks off where the client left is nobody's error.
       if (!request.signal.aborted) this.grounds.observer.serviceError(this.access, "fetch", error);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { connect } from "../../src/client/index.js";
-import { type Server, serve } from "../../src/server/index.js";
+import { type Server, type ServerEvents, serve } from "../../src/server/index.js";
 import { hostCases } from "./host-cases.js";
 import type Resident from "./services/resident.js";
 
@@ -17,10 +17,12 @@ const AHEAD_MIB_MAX = 24;
 describe.each(hostCases)("pages of a service: $name", ({ make }) => {
   let server: Server<Resident>;
   let folder: string;
+  const errors: ServerEvents["service_error"][] = [];
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "duowire-pages-"));
     server = await serve<Resident>({ address: "http://127.0.0.1:0/WAO", service: make() });
+    server.addEventListener("service_error", ({ detail }) => errors.push(detail));
   });
   afterAll(async () => {
     await server?.close();
@@ -51,6 +53,19 @@ describe.each(hostCases)("pages of a service: $name", ({ make }) => {
     const empty = await ask("/empty");
     expect([empty.status, empty.headers.getSetCookie()]).toEqual([204, ["a=1", "b=2"]]);
     expect((await ask("/throw")).status).toBe(500);
+  });
+
+  test.each([
+    ["/error", "the status 0"],
+    ["/nothing", "no Response"],
+    ["/spent", "read already"],
+  ])("what cannot be sent (%s) is a 500 of that request alone, and the service's error", async (path, why) => {
+    const [{ session, ask }, other] = [await open(), await open()];
+    expect((await ask(path)).status).toBe(500);
+    const { id } = await session.remote.who();
+    const error = { message: expect.stringContaining(why) };
+    await expect.poll(() => errors.filter((one) => one.id === id)).toMatchObject([{ method: "fetch", error }]);
+    expect(await Promise.all([session.remote.echo(1), other.session.remote.echo(2)])).toEqual([1, 2]);
   });
 
   test("bodies travel whole, in both directions at once", async () => {

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { connect } from "../../src/client/index.js";
+import type { CarriedOptions } from "../../src/host/carried.js";
 import {
   attach,
   childProcess,
@@ -44,7 +45,7 @@ async function start(services: ServerOptions["services"] & object) {
   return { server, ends, errors, carriers, open };
 }
 
-const kinds: [string, (module: URL) => ProcessHost, RegExp][] = [
+const kinds: [string, (module: URL, options?: CarriedOptions) => ProcessHost, RegExp][] = [
   ["workerThread", workerThread, /exited by itself with code 7/],
   ["childProcess", childProcess, /exited by itself with code 7/],
 ];
@@ -86,6 +87,20 @@ test.each(kinds)("%s: what dies ends its sessions with process_crashed, on both 
   expect(server.sessions.size).toBe(0);
   // The next access has a new one.
   expect(await open("doomed").remote.echo("again")).toBe("again");
+});
+
+test.each(kinds)("%s: what a service says to the server by itself ends its carrier at most", async (_name, host) => {
+  const { open, carriers } = await start({ doomed: host(doomed, { pool: 1 }) });
+  const session = open("doomed");
+  for (const foreign of [null, "online", 7, {}, { type: "progress", id: "WAO.1" }]) {
+    await session.remote.say(foreign);
+  }
+  expect(await session.remote.echo(1)).toBe(1);
+  session.remote.say({ type: "pong" }).catch(() => {});
+  expect(await session.closed).toMatchObject({ code: "process_crashed" });
+  const error = expect.any(TypeError);
+  await expect.poll(() => carriers).toMatchObject([{ cause: "bad_message", sessions: 1, error }]);
+  expect(await open("doomed").remote.echo(2)).toBe(2);
 });
 
 test.each(["websocket", "http-exchange"] as const)("a crash is told over %s, too", async (link) => {

@@ -264,6 +264,43 @@ test("PoolPlan with a pool: as many as were asked for, the least loaded first, t
   expect(world.live.size).toBe(3);
 });
 
+test.each([5_000, 20_000])("PoolPlan replaces a shared carrier that had served at once, one every %i ms", (everyMs) => {
+  const world = new World({ ...limits, pool: 4 });
+  world.pass(1_000);
+  let fewest = 4;
+  for (let ms = 0; ms < 600_000; ms += everyMs) {
+    const accesses = Array.from({ length: 8 }, () => world.access());
+    expect(accesses.map((one) => world.fateOf(one))).toEqual(Array(8).fill("assigned"));
+    world.die(Math.min(...world.live.keys()));
+    fewest = Math.min(fewest, world.live.size);
+    world.pass(everyMs);
+    expect(world.live.size).toBe(4);
+  }
+  expect(fewest).toBe(3);
+});
+
+test("PoolPlan backs off from shared carriers that die as soon as they have a session", () => {
+  const world = new World({ ...limits, pool: 2 });
+  for (let ms = 0; ms < 600_000; ms += 100) {
+    world.access();
+    world.pass(100);
+    for (const number of [...world.live.keys()]) if (world.used.has(number)) world.die(number);
+  }
+  expect(world.startsTried).toBeLessThan(60);
+});
+
+test("PoolPlan takes a failure after a start that has lasted for the first", () => {
+  const world = new World({ ...limits, pool: 1 });
+  world.fails = true;
+  world.pass(10_000);
+  world.fails = false;
+  world.pass(10_000);
+  expect(world.live.size).toBe(1);
+  world.die(Math.max(...world.live.keys()));
+  world.pass(100 + world.startMs);
+  expect(world.live.size).toBe(1);
+});
+
 test("PoolPlan closes: nobody waits any longer, nothing starts, idle carriers stop", () => {
   const world = new World({ ...limits, warmMin: 2 });
   world.pass(1_000);

@@ -1,4 +1,7 @@
-import { platform } from "node:os";
+import { spawnSync } from "node:child_process";
+import { closeSync, constants, mkdtempSync, openSync, rmSync } from "node:fs";
+import { platform, tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { CarrierEndCause } from "../../src/access/carrier-report.js";
 import type { DuowireError } from "../../src/base/errors.js";
@@ -53,6 +56,35 @@ test.each(kinds)("an endless loop in a %s does not delay the calls of another se
   await expect.poll(() => ends).toMatchObject([{ kind, cause: "stuck", reason, sessions: 1, service: "default" }]);
   expect(await good.remote.echo(3)).toBe(3);
 });
+
+test("a thread that a system call holds is ended for its session and its server, though it cannot be stopped", async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), "duowire-pipe-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const pipe = join(folder, "pipe");
+  if (spawnSync("mkfifo", [pipe]).status !== 0) context.skip("this system makes no named pipes");
+  const { server, open, ends } = await startUnruly("thread", { stuckMs: 1_000 });
+  const session = open();
+  await session.remote.echo(1);
+  const held = session.remote.block(pipe);
+  held.catch(() => undefined);
+  // Opens as soon as the thread waits there; until it is closed, the thread reads.
+  let writer: number | undefined;
+  await expect.poll(() => (writer = tryOpen(pipe)), { interval: 5 }).toBeDefined();
+  onTestFinished(() => closeSync(writer as number));
+  expect((await session.closed).message).toContain("its event loop did not turn for 1 s");
+  await expect(held).rejects.toMatchObject({ code: "outcome_unknown" });
+  await expect.poll(() => ends).toMatchObject([{ cause: "stuck", sessions: 1 }]);
+  await server.close();
+});
+
+/** A named pipe for writing; undefined while nobody reads it. */
+function tryOpen(pipe: string): number | undefined {
+  try {
+    return openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch {
+    return undefined;
+  }
+}
 
 type Crash = readonly [
   what: string,

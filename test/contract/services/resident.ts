@@ -53,6 +53,9 @@ export default class Resident extends Service<ResidentClient> {
     if (name === "/pipe")
       return new Response(request.body, { headers: { "x-asked": request.headers.get("x-asked") ?? "" } });
     if (name === "/throw") throw new Error("no such page, and no mercy");
+    if (name === "/error") return Response.error();
+    if (name === "/nothing") return undefined as never;
+    if (name === "/spent") return this.#spent();
     if (name === "/empty")
       return new Response(null, {
         status: 204,
@@ -168,6 +171,13 @@ export default class Resident extends Service<ResidentClient> {
 
   #note(line: string): void {
     if (this.#log !== undefined) appendFileSync(this.#log, `${line}\n`);
+  }
+
+  /** An answer that somebody has read already. */
+  async #spent(): Promise<Response> {
+    const answer = new Response("read once");
+    await answer.text();
+    return answer;
   }
 
   async #swallow({ body }: Request): Promise<Response> {

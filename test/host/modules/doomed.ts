@@ -1,4 +1,5 @@
 /** A service that ends badly, in every way that there is. */
+import { parentPort } from "node:worker_threads";
 import { Service } from "../../../src/index.js";
 
 export default class Doomed extends Service<{ confirm(question: string): boolean }> {
@@ -12,6 +13,12 @@ export default class Doomed extends Service<{ confirm(question: string): boolean
 
   exit(code: number) {
     process.exit(code);
+  }
+
+  /** Writes to the channel that is not its own. */
+  say(message: unknown) {
+    if (parentPort === null) process.send?.(message);
+    else parentPort.postMessage(message);
   }
 
   crash() {

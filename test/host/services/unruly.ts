@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { threadId } from "node:worker_threads";
 import { Service } from "../../../src/index.js";
 
@@ -19,6 +20,11 @@ export default class Unruly extends Service {
 
   loop(): void {
     for (;;);
+  }
+
+  /** Waits in a system call for whoever writes to this pipe, and for its end. */
+  block(pipe: string): void {
+    readFileSync(pipe);
   }
 
   exit(code: number): void {
