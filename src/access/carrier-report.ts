@@ -8,13 +8,13 @@ export type CarrierEndCause =
   | "stuck"
   /** Its module did not load in time, threw, or is no service. */
   | "start_failed"
-  /** The heap, or the system's memory, was full. */
+  /** The heap, or the system's memory, was full. Native code that aborts a process looks the same. */
   | "out_of_memory"
   /** It used its seconds of processor time. */
   | "cpu_time"
   /** An error that nobody caught. */
   | "uncaught_exception"
-  /** `process.exit()`, or nothing was left to do. */
+  /** `process.exit()`, `process.abort()`, or nothing was left to do. */
   | "exit"
   /** A signal of somebody else's. */
   | "signal";

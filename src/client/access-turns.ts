@@ -5,7 +5,7 @@
  * nobody anything, as it would in a browser, which opens six connections.
  */
 
-/** Accesses of one program that a server may not have read yet: a browser opens as many connections to an origin. */
+/** Accesses of one program that a server may not have read yet: a browser opens as many connections. */
 export const UNHEARD_MAX = 6;
 
 /**

@@ -21,6 +21,10 @@ export default class Unruly extends Service {
     for (;;);
   }
 
+  abort(): void {
+    process.abort();
+  }
+
   exit(code: number): void {
     process.exit(code);
   }
