@@ -5,13 +5,13 @@
  * nobody anything, as it would in a browser, which opens six connections.
  */
 
-/** Accesses of one program that a server may not have read yet: a browser opens as many connections. */
+/** Accesses of one program that a server may not have read yet: as many as a browser opens connections. */
 export const UNHEARD_MAX = 6;
 
 /**
- * Has `begin` called as soon as it may: at once, or later; `heardMs` is how long another access had to wait lately until
- * anything was heard. Returns what makes room for the next: to be called when anything was heard, or nothing is waited
- * for any more; a second call does nothing.
+ * Has `begin` called as soon as it may: at once, or later; `heardMs` is how long another access had to wait lately
+ * until anything was heard. Returns what makes room for the next: to be called when anything was heard, or nothing is
+ * waited for any more; a second call does nothing.
  */
 export type EnterAccess = (begin: (heardMs: number) => void, now: () => number) => () => void;
 
