@@ -124,6 +124,14 @@ export class Attempts {
     return retryAfterMs + (this.answered === 1 && retryAfterMs === 0 ? 0 : limit * randomFraction(this.random));
   }
 
+  /**
+   * The same while another attempt still waits for its answer: the client was refused nothing, so the wait does not
+   * grow. A server ends a process whose client it has not heard for long.
+   */
+  besideMs(retryAfterMs = REPEAT_MS): number {
+    return retryAfterMs * (1 + randomFraction(this.random) / 2);
+  }
+
   /** How long to wait after an attempt to which nobody listened; undefined when that has gone on for too long. */
   afterRefusalMs(now: number): number | undefined {
     this.refusedSince ??= now;

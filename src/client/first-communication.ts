@@ -87,7 +87,9 @@ export class FirstCommunication {
     this.lastFailure = refusal.message;
     const attempt = this.underWay.find(({ candidate }) => candidate.link === link);
     if (attempt !== undefined) this.over(attempt, true);
-    this.tryAfter(this.options.attempts.afterAnswerMs(refusal.retryAfterMs));
+    const { attempts } = this.options;
+    const isAlone = this.underWay.length === 0;
+    this.tryAfter(isAlone ? attempts.afterAnswerMs(refusal.retryAfterMs) : attempts.besideMs(refusal.retryAfterMs));
   }
 
   private begin(heardMs: number): void {

@@ -124,6 +124,27 @@ describe("FirstCommunication", () => {
     expect(setup.accesses.length).toBe(3);
   });
 
+  test("is heard every second or so while the server makes its process: the older of two is told, the younger waits", () => {
+    const setup = new ClientSetup();
+    setup.clock.endTurn();
+    const alive = () => setup.accesses.filter(({ closeReason, isDead }) => closeReason === undefined && !isDead);
+    const startedAt: number[] = [];
+    for (let count = 1; setup.clock.now < 12_000; setup.clock.pass(10)) {
+      if (setup.accesses.length === count) continue;
+      startedAt.push(setup.clock.now);
+      count = setup.accesses.length;
+      const [older, younger] = alive();
+      older?.receive({ type: "refused", code: "server_busy", message: "a later one waits", retryAfterMs: 1_000 });
+      older?.die("answered");
+      expect(alive()).toEqual([younger]);
+    }
+    const gaps = startedAt.slice(1).map((at, index) => at - (startedAt[index] as number));
+    expect(gaps.length).toBeGreaterThan(7);
+    for (const gap of gaps) expect(gap).toBeLessThanOrEqual(1_510);
+    setup.welcome(setup.last(setup.accesses), { id: "WAO.1", key: octets(32), links: [] });
+    expect(setup.state).toBe("open");
+  });
+
   test("fails at once by an answer that will not change", () => {
     const setup = new ClientSetup();
     setup.clock.endTurn();
