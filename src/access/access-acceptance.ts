@@ -55,7 +55,7 @@ export type AccessDecision =
 /** Sessions last: a full server stays full for a while. */
 export const BUSY_RETRY_MS = 5_000;
 /** Waiting ones attach or end soon. */
-const WAITING_RETRY_MS = 1_000;
+export const WAITING_RETRY_MS = 1_000;
 
 /** Decides about one access. Allocates nothing for one that it refuses. */
 export function decideAccess(request: AccessRequest, state: AcceptanceState, limits: AcceptanceLimits): AccessDecision {

@@ -10,13 +10,13 @@ export type CarrierEndCause =
   | "start_failed"
   /** It said to the server what the server could not use: a service that writes to that channel itself, or our bug. */
   | "bad_message"
-  /** The heap, or the system's memory, was full. */
+  /** The heap, or the system's memory, was full. Native code that aborts a process looks the same. */
   | "out_of_memory"
   /** It used its seconds of processor time. */
   | "cpu_time"
   /** An error that nobody caught. */
   | "uncaught_exception"
-  /** `process.exit()`, or nothing was left to do. */
+  /** `process.exit()`, `process.abort()`, or nothing was left to do. */
   | "exit"
   /** A signal of somebody else's. */
   | "signal";

@@ -18,8 +18,17 @@ export const PATIENCE_MS = 5_000;
  * too short-lived for a slow machine: so each older one that was given up doubles what the next one gets.
  */
 export const OLDER_MS = 800;
-/** The same for the first access, which knows no round trip yet: three of 800 ms. */
-export const OLDER_ACCESS_MS = 2_400;
+/**
+ * The older of two first accesses has this long, and until the next repeat: so it is over within the 10 s of
+ * spec/access.md. It keeps its place in the queue of a server that is too busy to read it, where each one that was
+ * given up is one more to be read in vain.
+ */
+export const OLDER_ACCESS_MS = 7_000;
+/**
+ * As long as nothing was ever heard, a repeat waits for a fifth of that time too: many that come at once would repeat
+ * faster than their server can read, and nobody would get in before the minute is over.
+ */
+const UNHEARD_PARTS = 5;
 const PATIENCE_ROUND_TRIPS = 6;
 /** Of an attempt that took longer to open, a part was a pause and not the path. */
 const OPENED_MS_MAX = 3_000;
@@ -65,10 +74,11 @@ export class Attempts {
     this.refusedSince = undefined;
   }
 
-  /** How long until an attempt that has brought nothing is joined by another one. */
+  /** How long until an attempt that has brought nothing is joined by another one; without a round trip, an access. */
   repeatMs(roundTripMs: number | undefined, now: number): number {
     if (now - this.since > QUICK_FOR_MS) return REPEAT_SLOWLY_MS;
-    return Math.max(REPEAT_MS, 2 * (roundTripMs ?? 0), this.openedMs);
+    const slowMs = roundTripMs === undefined ? (now - this.since) / UNHEARD_PARTS : 2 * roundTripMs;
+    return Math.max(REPEAT_MS, slowMs, this.openedMs);
   }
 
   /** How long something may take that nothing has answered. */
@@ -78,8 +88,8 @@ export class Attempts {
 
   /** Whether the older of two attempts has had its time, while the younger was renewed; the next one gets more. */
   isLate(ageMs: number, roundTripMs: number | undefined): boolean {
-    const grownMs = (roundTripMs === undefined ? OLDER_ACCESS_MS : OLDER_MS) * 2 ** this.late;
-    const isLate = ageMs >= Math.max(Math.min(PATIENCE_MS, grownMs), this.slowMs(roundTripMs));
+    if (roundTripMs === undefined) return ageMs >= OLDER_ACCESS_MS;
+    const isLate = ageMs >= Math.max(Math.min(PATIENCE_MS, OLDER_MS * 2 ** this.late), this.slowMs(roundTripMs));
     if (isLate) this.late += 1;
     return isLate;
   }
@@ -112,6 +122,14 @@ export class Attempts {
     this.answered += 1;
     this.refusedSince = undefined;
     return retryAfterMs + (this.answered === 1 && retryAfterMs === 0 ? 0 : limit * randomFraction(this.random));
+  }
+
+  /**
+   * The same while another attempt still waits for its answer: the client was refused nothing, so the wait does not
+   * grow. A server ends a process whose client it has not heard for long.
+   */
+  besideMs(retryAfterMs = REPEAT_MS): number {
+    return retryAfterMs * (1 + randomFraction(this.random) / 2);
   }
 
   /** How long to wait after an attempt to which nobody listened; undefined when that has gone on for too long. */

@@ -11,6 +11,7 @@ import type { AnnouncedLimits } from "../frame/limits.js";
 import type { Link } from "../frame/link.js";
 import type { Outgoing } from "../session/outgoing.js";
 import type { SessionState } from "../session/states.js";
+import type { EnterAccess } from "./access-turns.js";
 import { Attempts } from "./attempts.js";
 import { FirstCommunication } from "./first-communication.js";
 import { SecondCommunication } from "./second-communication.js";
@@ -20,6 +21,8 @@ import { watchSleep } from "./sleep.js";
 export interface Network {
   /** One POST at the fixed address: takes one write and gives one answer. */
   access(): Link;
+  /** Where an access waits for its turn among others of this program. */
+  readonly enter: EnterAccess;
   /**
    * A link over plain HTTP at the session's address, of a kind that the server offers; `isHeldBack`: answers seem to
    * arrive only when they are whole.
@@ -155,6 +158,7 @@ export class Communication {
       clock,
       attempts: this.attempts,
       open: () => network.access(),
+      enter: network.enter,
       nonce: random(NONCE_BYTES),
       incarnation: this.incarnation,
       service,

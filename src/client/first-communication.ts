@@ -9,6 +9,7 @@ import { DuowireError, isErrorCode } from "../base/errors.js";
 import type { Driver } from "../driver/driver.js";
 import type { RefusedFrame } from "../frame/control.js";
 import type { Link, LinkEnd } from "../frame/link.js";
+import type { EnterAccess } from "./access-turns.js";
 import type { Attempts } from "./attempts.js";
 import { Candidate } from "./candidate.js";
 
@@ -31,6 +32,8 @@ export interface FirstCommunicationOptions {
   readonly attempts: Attempts;
   /** Opens a link to the fixed address that takes one write and gives one answer. */
   readonly open: () => Link;
+  /** Has the first attempt made when it is this access's turn. */
+  readonly enter: EnterAccess;
   readonly nonce: Uint8Array;
   readonly incarnation: Uint8Array;
   readonly service: string | undefined;
@@ -51,12 +54,17 @@ export class FirstCommunication {
   private seen: Attempt | undefined;
   private readonly cancelDeadline: CancelTimer;
   private cancelRepeat: CancelTimer | undefined;
-  private lastFailure = "no answer came";
+  /** Makes room for another access of this program. */
+  private readonly leave: () => void;
+  private lastFailure = "none was made, since other accesses of this program were not answered";
   private isOver = false;
 
   constructor(private readonly options: FirstCommunicationOptions) {
     this.cancelDeadline = options.clock.after(options.connectTimeoutMs, () => this.giveUp());
-    this.try();
+    this.leave = options.enter(
+      (heardMs) => this.begin(heardMs),
+      () => options.clock.monotonicMs(),
+    );
   }
 
   /** The access was answered, or the session is closed: nothing more is tried. */
@@ -64,11 +72,13 @@ export class FirstCommunication {
     this.isOver = true;
     this.cancelDeadline();
     this.cancelRepeat?.();
+    this.leave();
   }
 
   /** The access was refused over `link`: by the server, or by whatever stands at the address. */
   refused(refusal: RefusedFrame, link: Link): void {
     if (this.isOver) return;
+    this.leave();
     const code = isErrorCode(refusal.code) ? refusal.code : "not_duowire";
     // Of a server that cannot know whether it saw this access before, nobody knows whether the calls ran (D1).
     const outcome = code === "access_unknown" ? "outcome_unknown" : "not_sent";
@@ -77,7 +87,17 @@ export class FirstCommunication {
     this.lastFailure = refusal.message;
     const attempt = this.underWay.find(({ candidate }) => candidate.link === link);
     if (attempt !== undefined) this.over(attempt, true);
-    this.tryAfter(this.options.attempts.afterAnswerMs(refusal.retryAfterMs));
+    const { attempts } = this.options;
+    const isAlone = this.underWay.length === 0;
+    this.tryAfter(isAlone ? attempts.afterAnswerMs(refusal.retryAfterMs) : attempts.besideMs(refusal.retryAfterMs));
+  }
+
+  private begin(heardMs: number): void {
+    const { attempts, clock } = this.options;
+    attempts.begin(clock.monotonicMs());
+    attempts.opened(heardMs);
+    this.lastFailure = "no answer came";
+    this.try();
   }
 
   private try(): void {
@@ -129,6 +149,7 @@ export class FirstCommunication {
   private closed(candidate: Candidate, reason: string, end: LinkEnd): void {
     const attempt = this.underWay.find((one) => one.candidate === candidate);
     if (this.isOver || attempt === undefined) return;
+    this.leave();
     this.lastFailure = reason;
     // Where nobody listened, nobody saw it.
     this.over(attempt, end !== "refused");

@@ -6,6 +6,7 @@ import { openHttpExchangeLink, polling, streaming } from "../link/http-exchange.
 import { openHttpPostLink } from "../link/http-post.js";
 import { sharedParking } from "../link/parking.js";
 import { openWebSocketLink } from "../link/websocket.js";
+import { accessTurns } from "./access-turns.js";
 import type { Network } from "./communication.js";
 
 /** A kind of link that a client may be told to use: the best first. */
@@ -30,6 +31,7 @@ export function platformNetwork(address: ConnectionAddress, links: readonly Link
   const isOffered = (kind: LinkChoice, offered: readonly string[]) => links.includes(kind) && offered.includes(kind);
   return {
     access: () => openHttpPostLink(address.firstAccessHref),
+    enter: accessTurns(new URL(address.href).origin),
     ask: (id, key, isHeldBack, offered) =>
       isOffered("http-exchange", offered) ? exchange(id, key, isHeldBack) : post(id),
     farewell: (id, octets) => postLeaving(address.inherit(id).href, octets),

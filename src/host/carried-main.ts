@@ -8,6 +8,7 @@ import { parentPort } from "node:worker_threads";
 import { systemClock } from "../base/clock.js";
 import { describeError } from "./carried-error.js";
 import { CarriedProcesses } from "./carried-processes.js";
+import { ABORT_CALLED } from "./carrier-end.js";
 import type { FromCarrier, ToCarrier } from "./carrier-messages.js";
 import { cloneable } from "./cloneable.js";
 import { loadService } from "./service-module.js";
@@ -38,7 +39,14 @@ function connectServer(receive: Receive): (message: FromCarrier) => void {
   }
   process.on("message", receive as (message: unknown, socket: unknown) => void);
   process.on("disconnect", () => process.exit());
-  process.on("uncaughtExceptionMonitor", (error) => process.send?.({ type: "dying", error: describeError(error) }));
+  const sayDying = (error: unknown) => process.send?.({ type: "dying", error: describeError(error) });
+  process.on("uncaughtExceptionMonitor", sayDying);
+  const { abort } = process;
+  // From outside it looks like a heap that is full.
+  process.abort = () => {
+    sayDying(Object.assign(new Error("process.abort() was called"), { code: ABORT_CALLED }));
+    return abort();
+  };
   // A terminal or a supervisor may send these to every process at once; when this one ends is for the server to say.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => undefined);
   return (message) => void process.send?.(message, undefined, undefined, () => undefined);

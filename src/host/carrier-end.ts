@@ -16,7 +16,13 @@ export interface EndKnowledge {
   readonly killed: { readonly cause: KillCause; readonly reason: string } | undefined;
 }
 
-/** Signals that V8 and Node end themselves with when memory cannot be had. */
+/** The code of the error that stands for a call of `process.abort()`: only the process itself knows of it. */
+export const ABORT_CALLED = "ABORT_CALLED";
+
+/**
+ * Signals that V8 and Node end themselves with when memory cannot be had. Nothing else tells of that but a text on
+ * stderr, which is the user's; so native code that aborts without an error of ours is taken for it, too.
+ */
 const ABORT_SIGNALS = ["SIGABRT", "SIGTRAP", "SIGILL"];
 
 /** An end with its cause and a phrase for it, for the server's program. */
@@ -25,7 +31,10 @@ export function explainEnd(exit: Exit, known: EndKnowledge): CarrierEnd {
 }
 
 function causeOf({ code, signal, error }: Exit, { limits = {} }: EndKnowledge): Cause {
-  if (codeOf(error) === "ERR_WORKER_OUT_OF_MEMORY" || ABORT_SIGNALS.includes(signal ?? "")) {
+  if (codeOf(error) === ABORT_CALLED) return { cause: "exit", reason: "it called process.abort()" };
+  // With --abort-on-uncaught-exception, an abort that has said its error is no want of memory.
+  const hasAborted = error === undefined && ABORT_SIGNALS.includes(signal ?? "");
+  if (codeOf(error) === "ERR_WORKER_OUT_OF_MEMORY" || hasAborted) {
     const limit = limits.memoryMiB === undefined ? "" : `, its limit is ${limits.memoryMiB} MiB`;
     const aborted = signal === undefined ? "" : ` (Node aborted with ${signal})`;
     return { cause: "out_of_memory", reason: `it ran out of memory${aborted}${limit}` };

@@ -23,6 +23,7 @@ import type { AcceptedExchangeLink } from "../link/http-exchange-server.js";
 import { sourceOf } from "./client-address.js";
 import { GroupList } from "./group-list.js";
 import type { AskedAccess, ServiceClass, Settings } from "./settings.js";
+import { WaitingAccesses } from "./waiting-accesses.js";
 
 /** However short the lease: a repeat of an access may come as late as a client tries to connect, and some more. */
 const NONCES_MS_MIN = 60_000;
@@ -60,6 +61,7 @@ export class ServerCore {
   readonly grounds: ProcessGrounds;
   /** Whether the server listens on loopback only; known once it listens. */
   onLoopback = false;
+  readonly waitingAccesses = new WaitingAccesses();
   /** Set when the server begins to close: from then on it takes no new access. */
   closing = false;
   /** The http-exchange links that live, by session and link. */

@@ -1,9 +1,12 @@
 /** The first access at the fixed address (source: S1 to S4), in both forms: with frames, and in JSON. */
+import { WAITING_RETRY_MS } from "../access/access-acceptance.js";
 import { LocalAddress } from "../access/connection-address.js";
 import { notificationHeaders, notificationJson } from "../access/identification-notification.js";
+import { DuowireError } from "../base/errors.js";
 import { AccessLink } from "./access-link.js";
 import { clientAddress } from "./client-address.js";
 import { type Exchange, sendAnswer } from "./exchange.js";
+import { refuse } from "./refusals.js";
 import { isFrames, readAccess, readBody } from "./request-reading.js";
 
 /** `POST` at the fixed address: 201 with the new identification, or a refusal. */
@@ -23,7 +26,9 @@ export async function answerAccess(exchange: Exchange, query: string): Promise<v
     headers: request.headers,
     query,
   };
-  const process = await core.accept(access, asked, (id) => arrivedAt.generate(id).toString());
+  const accepting = core.accept(access, asked, (id) => arrivedAt.generate(id).toString());
+  const process = await core.waitingAccesses.wait(access.nonce, accepting);
+  if (process === undefined) return refuse(exchange, isWaitedFor());
   const { id, key } = process.access;
   if (access.frame !== undefined) {
     const head = { status: 201, headers: notificationHeaders(id) } as const;
@@ -35,6 +40,12 @@ export async function answerAccess(exchange: Exchange, query: string): Promise<v
   const notification = { id, key, leaseMs, links, admission: secrets.admission(id, 0), limits };
   const headers = { ...notificationHeaders(id), "content-type": "application/json" };
   sendAnswer(exchange, 201, headers, notificationJson(notification));
+}
+
+/** Not told to the server's program: nothing is refused to this client. */
+function isWaitedFor(): DuowireError {
+  const message = "the process of this access is being made, and a later repeat of it waits for that";
+  return new DuowireError("server_busy", message, { retryAfterMs: WAITING_RETRY_MS });
 }
 
 /** Any other method at the fixed address: what this address is, for a person who looked at it. */

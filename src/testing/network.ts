@@ -2,6 +2,7 @@
 import type { CommunicationProcess } from "../access/communication-process.js";
 import type { Clock } from "../base/clock.js";
 import { DuowireError } from "../base/errors.js";
+import { alwaysEntered } from "../client/access-turns.js";
 import type { Network } from "../client/communication.js";
 import type { AccessFrame } from "../frame/control.js";
 import { decodeFrames, encodeFrame } from "../frame/frame.js";
@@ -80,6 +81,8 @@ export class TestNetwork implements Network {
     this.drop();
     this.server.forget();
   }
+
+  readonly enter = alwaysEntered;
 
   access(): Link {
     return this.link("access", (far) => this.receiveAccess(far));

@@ -15,11 +15,11 @@ const least = (count: number) => new Uint8Array(count);
 describe("Attempts", () => {
   test("repeat what was swallowed every REPEAT_MS for a minute, then slowly, and quickly again after a success", () => {
     const attempts = new Attempts(most, 0);
-    expect(attempts.repeatMs(undefined, 0)).toBe(REPEAT_MS);
-    expect(attempts.repeatMs(undefined, 60_000)).toBe(REPEAT_MS);
-    expect(attempts.repeatMs(undefined, 60_001)).toBe(REPEAT_SLOWLY_MS);
+    expect(attempts.repeatMs(1, 0)).toBe(REPEAT_MS);
+    expect(attempts.repeatMs(1, 60_000)).toBe(REPEAT_MS);
+    expect(attempts.repeatMs(1, 60_001)).toBe(REPEAT_SLOWLY_MS);
     attempts.succeeded(70_000);
-    expect(attempts.repeatMs(undefined, 70_000)).toBe(REPEAT_MS);
+    expect(attempts.repeatMs(1, 70_000)).toBe(REPEAT_MS);
   });
 
   test("are patient on a slow path", () => {
@@ -61,7 +61,15 @@ describe("Attempts", () => {
     expect(attempts.isLate(5_399, 900)).toBe(false);
     attempts.succeeded(0);
     expect(attempts.isLate(OLDER_MS, 0)).toBe(true);
-    expect(new Attempts(most, 0).isLate(OLDER_ACCESS_MS - 1, undefined)).toBe(false);
+  });
+
+  test("leave a first access its place in the queue of a busy server, and repeat ever more slowly beside it", () => {
+    const attempts = new Attempts(most, 0);
+    const ages = [OLDER_ACCESS_MS - 1, OLDER_ACCESS_MS, OLDER_ACCESS_MS];
+    expect(ages.map((age) => attempts.isLate(age, undefined))).toEqual([false, true, true]);
+    expect([2_000, 3_000, 10_000].map((now) => attempts.repeatMs(undefined, now))).toEqual([REPEAT_MS, 600, 2_000]);
+    // An attach knows its round trip: that the path works again is to be found out soon.
+    expect(attempts.repeatMs(1, 10_000)).toBe(REPEAT_MS);
   });
 
   test("back off with full jitter after an answer, not at all the first time", () => {

@@ -28,7 +28,7 @@ describe("SecondCommunication with a healthy path", () => {
 describe("SecondCommunication beside an attach that is not answered", () => {
   /** A far session with plain HTTP open beside its first access, whose answer has come and not ended. */
   function beside() {
-    const setup = new ClientSetup("http-exchange");
+    const setup = new ClientSetup({ askKind: "http-exchange" });
     setup.clock.endTurn();
     setup.clock.pass(100);
     setup.welcome(setup.last(setup.accesses), { id: "WAO.1", key: octets(32), links: [] });
@@ -80,7 +80,7 @@ describe("SecondCommunication beside an attach that is not answered", () => {
 
 describe("SecondCommunication where there is no upgrade", () => {
   test("looks for none, once it is known", () => {
-    const setup = new ClientSetup("http-exchange", "http-exchange");
+    const setup = new ClientSetup({ askKind: "http-exchange", openKind: "http-exchange" });
     setup.attach();
     const before = setup.opens.length + setup.asks.length;
     setup.clock.pass(10_000);
@@ -113,7 +113,7 @@ describe("SecondCommunication without a path", () => {
   });
 
   test.each(["opens", "asks"] as const)("waits as long as a refusal of an attach asks it to: %s", (kind) => {
-    const setup = new ClientSetup(kind === "asks" ? "http-exchange" : "access");
+    const setup = new ClientSetup({ askKind: kind === "asks" ? "http-exchange" : "access" });
     setup.attach().die();
     if (kind === "asks") {
       setup.last(setup.opens).die("answered", "503");
@@ -134,7 +134,7 @@ describe("SecondCommunication without a path", () => {
   test.each([600, 1_000, 2_000])(
     "finds a path where each attempt takes %d ms, and the first has died in silence",
     (ms) => {
-      const setup = new ClientSetup("http-exchange");
+      const setup = new ClientSetup({ askKind: "http-exchange" });
       setup.attach().die();
       const silent = setup.last(setup.opens);
       const madeAt = new Map<unknown, number>();

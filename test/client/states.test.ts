@@ -7,7 +7,7 @@ const LONG_MS = 5_000;
 
 /** An open session whose link has gone silent with something outstanding. */
 function silent() {
-  const setup = new ClientSetup("http-exchange");
+  const setup = new ClientSetup({ askKind: "http-exchange" });
   const link = setup.attach();
   setup.states.length = 0;
   setup.send(10);
@@ -52,7 +52,7 @@ test("another link that takes over from a silent one is told as open", () => {
 });
 
 test("an upgrade that does not get through is followed by plain HTTP, and is no interruption", () => {
-  const setup = new ClientSetup("http-exchange");
+  const setup = new ClientSetup({ askKind: "http-exchange" });
   setup.clock.endTurn();
   setup.welcome(setup.last(setup.accesses), { id: "WAO.1", key: octets(32), links: ["websocket"] });
   setup.last(setup.accesses).die("answered", "the answer ended");

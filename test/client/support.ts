@@ -1,6 +1,7 @@
 /** A client's communication over links that the test holds in its hands. */
 import type { RandomOctets } from "../../src/base/clock.js";
 import type { DuowireError } from "../../src/base/errors.js";
+import { alwaysEntered, type EnterAccess } from "../../src/client/access-turns.js";
 import { Communication, type Network } from "../../src/client/communication.js";
 import type { Application } from "../../src/driver/driver.js";
 import type { WelcomeFrame } from "../../src/frame/control.js";
@@ -17,12 +18,24 @@ export interface SentAttach {
   readonly triedMsAgo?: number;
 }
 
+/** What a test may want otherwise. */
+export interface ClientSetting {
+  readonly askKind?: "access" | "http-exchange";
+  readonly openKind?: FakeLink["kind"];
+  /** Shared by several. */
+  readonly clock?: FakeClock;
+  /** How accesses take turns. Not at all. */
+  readonly enter?: EnterAccess;
+  /** 15,000 ms. */
+  readonly connectTimeoutMs?: number;
+}
+
 /** Chance that always says the same: half of what is asked for. */
 const half: RandomOctets = (count) => new Uint8Array(count).fill(0x80);
 
 /** A communication, every link that it asked for, and everything that it told. */
 export class ClientSetup {
-  readonly clock = new FakeClock();
+  readonly clock: FakeClock;
   readonly accesses: FakeLink[] = [];
   readonly opens: FakeLink[] = [];
   readonly asks: FakeLink[] = [];
@@ -32,7 +45,9 @@ export class ClientSetup {
   private outgoing: Outgoing | undefined;
   private wake: () => void = () => {};
 
-  constructor(askKind: "access" | "http-exchange" = "access", openKind: FakeLink["kind"] = "websocket") {
+  constructor(setting: ClientSetting = {}) {
+    const { askKind = "access", openKind = "websocket", clock = new FakeClock(), enter = alwaysEntered } = setting;
+    this.clock = clock;
     const made = (list: FakeLink[], kind: FakeLink["kind"]) => {
       const link = new FakeLink(kind);
       list.push(link);
@@ -43,6 +58,7 @@ export class ClientSetup {
       ask: () => made(this.asks, askKind),
       open: () => made(this.opens, openKind),
       farewell: () => {},
+      enter,
     };
     const silent: Omit<Application, "isBusy"> = {
       receive: () => {},
@@ -60,7 +76,7 @@ export class ClientSetup {
       random: half,
       limits: defaultLimits,
       queueBytesMax: 1_000_000,
-      connectTimeoutMs: 15_000,
+      connectTimeoutMs: setting.connectTimeoutMs ?? 15_000,
       target: "http://server/WAO",
       application: (outgoing, wake) => {
         this.outgoing = outgoing;

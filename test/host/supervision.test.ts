@@ -129,6 +129,7 @@ const crashes: readonly Crash[] = [
     "it ran out of memory (Node aborted with SIGABRT), its limit is 48 MiB",
     "it ran out of memory",
   ],
+  ["aborts", "process", ({ remote }) => remote.abort(), "exit", "it called process.abort()"],
   ["is killed", "process", ({ remote }) => remote.die("SIGUSR2"), "signal", "it was killed by SIGUSR2"],
 ];
 

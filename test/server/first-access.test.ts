@@ -94,17 +94,26 @@ test("first access that is repeated is the same access in both forms", async () 
   expect([server.sessions.size, host.processes.length, host.processes[0]?.accesses]).toEqual([1, 1, 1]);
 });
 
-test("first access that is repeated while its process is made waits for the same process", async () => {
-  const { url, host } = await startServer();
+test("first access that is repeated while its process is made: the newest waits, the one before comes again", async () => {
+  const { url, host, server } = await startServer();
+  const refused: string[] = [];
+  server.addEventListener("refused", ({ detail }) => refused.push(detail.error.code));
   let proceed = () => {};
   host.before = () => new Promise<void>((resolve) => (proceed = resolve));
-  const body = JSON.stringify({ nonce: "0".repeat(32) });
-  const both = [access(url, body), access(url, body)];
+  const nonce = new Uint8Array(16).fill(7);
+  const first = send("POST", url, { body: accessFrame({ nonce }) });
   await expect.poll(() => proceed.name).not.toBe("proceed");
+  const second = send("POST", url, { body: accessFrame({ nonce, triedMsAgo: 400 }) });
+  const told = await first;
+  expect([told.status, told.headers["retry-after"]]).toEqual([503, "1"]);
+  expect(told.frames[0]).toMatchObject({ type: "refused", code: "server_busy", retryAfterMs: 1_000 });
   proceed();
-  const [one, two] = await Promise.all(both);
-  expect(one?.id).toBe(two?.id);
-  expect(host.processes).toHaveLength(1);
+  const { status, headers } = await second;
+  expect([status, headers.location]).toEqual([201, host.processes[0]?.access.id]);
+  // It is the same access, so nothing was refused to anybody, and nobody waits any more.
+  const third = await send("POST", url, { body: accessFrame({ nonce, triedMsAgo: 900 }) });
+  expect(third.headers.location).toBe(headers.location);
+  expect([host.processes.length, refused]).toEqual([1, []]);
 });
 
 test("first access repeated after its session ended is told so, and never runs again", async () => {

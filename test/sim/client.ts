@@ -1,6 +1,7 @@
 /** A client machine: the real client code over simulated links, one session after the other. */
 import { inputsFirst } from "../../src/base/clock.js";
 import type { DuowireError } from "../../src/base/errors.js";
+import { alwaysEntered } from "../../src/client/access-turns.js";
 import { Communication, type Network } from "../../src/client/communication.js";
 import type { AnnouncedLimits } from "../../src/frame/limits.js";
 import type { SessionState } from "../../src/session/states.js";
@@ -47,6 +48,7 @@ export function openLinks({ path, hasExchange }: ClientSettings, party: Party): 
     ask: (id, key, polls) => open({ kind: hasExchange ? "http-exchange" : "access", id, key, polls }),
     open: (id, admission) => open({ kind: "websocket", id, admission }),
     farewell: () => {},
+    enter: alwaysEntered,
   };
 }
 

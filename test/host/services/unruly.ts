@@ -27,6 +27,10 @@ export default class Unruly extends Service {
     readFileSync(pipe);
   }
 
+  abort(): void {
+    process.abort();
+  }
+
   exit(code: number): void {
     process.exit(code);
   }
