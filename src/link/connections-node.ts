@@ -22,6 +22,9 @@ const UNUSED_MS = 2_000;
 /** One that was used waits this long for the next request: less than the 5 s that servers made of Node wait. */
 const USED_MS = 4_000;
 
+/** Origins whose connections are remembered. */
+const ORIGINS_MAX = 256;
+
 /** Who waits for a connection. */
 interface Waiter {
   /** One is ready: it is there for whoever asks {@link Connections.agent} now. */
@@ -42,6 +45,8 @@ export function connectionsTo(url: URL): Connections {
   if (connections === undefined) {
     connections = new Connections(isSecure ? new SecureAgent(settings) : new Agent(settings), opener(url, isSecure));
     origins.set(origin, connections);
+    // The oldest is forgotten, not closed: whoever uses it has it.
+    if (origins.size > ORIGINS_MAX) origins.delete(origins.keys().next().value ?? "");
   }
   return connections;
 }
