@@ -101,6 +101,8 @@ class HttpExchangeLink implements Link {
   private confirmed = 0;
   private pumpIsDue = false;
   private paceTimer: ReturnType<typeof setTimeout> | undefined;
+  /** How long the last answer took to begin. */
+  private roundTripMs = 0;
   private overtakeTimer: ReturnType<typeof setTimeout> | undefined;
   private isEnding = false;
   private lastTimer: ReturnType<typeof setTimeout> | undefined;
@@ -166,11 +168,13 @@ class HttpExchangeLink implements Link {
     const { requests } = this;
     if (this.isAboutToLeave || requests.length >= REQUESTS_AT_ONCE) return;
     const leftMsAgo = performance.now() - (requests.at(-1)?.leftAt ?? 0);
-    if (requests.length < REQUESTS_QUICKLY || leftMsAgo >= PACE_MS) return this.post();
+    // Spread over the round trip, after which the first of them makes room for the next.
+    const paceMs = Math.max(PACE_MS, this.roundTripMs / (REQUESTS_AT_ONCE - 1));
+    if (requests.length < REQUESTS_QUICKLY || leftMsAgo >= paceMs) return this.post();
     this.paceTimer ??= setTimeout(() => {
       this.paceTimer = undefined;
       this.pump();
-    }, PACE_MS - leftMsAgo);
+    }, paceMs - leftMsAgo);
   }
 
   /** The last request waits for a connection, and takes along whatever is queued by then. */
@@ -277,7 +281,7 @@ class HttpExchangeLink implements Link {
         this.doubt(other);
       }
     };
-    this.overtakeTimer ??= setTimeout(lose, OVERTAKEN_MS + begunAt - later.triedAt);
+    this.overtakeTimer ??= setTimeout(lose, OVERTAKEN_MS + this.roundTripMs);
   }
 
   private doubt(request: Request): void {
@@ -294,8 +298,11 @@ class HttpExchangeLink implements Link {
       this.end("the server does not know this link any more", "lost");
       return 0;
     }
-    if (request.readBytes === 0 && request !== this.requests[0]) this.overtakes(request);
     request.heardAt = performance.now();
+    if (request.readBytes === 0) {
+      this.roundTripMs = request.heardAt - request.triedAt;
+      if (request !== this.requests[0]) this.overtakes(request);
+    }
     let skip = skipBytes;
     const parts: Uint8Array[] = [];
     for (let offset = 0; offset < frames.length; ) {

@@ -10,8 +10,8 @@ const NUMBERED: ReadonlySet<Frame["type"]> = new Set(["batch", "fragment", "ack"
 /**
  * At most one link at a time: another one replaces it, and whatever comes from the old one is ignored (D11). At a
  * client that changes from a path that works to a better one, that is so from the answer on: what is on its way over
- * the old one meanwhile would be a round trip late otherwise. Only before the first answer may two links ask for the same: a
- * first access and its repeat. The one answered first stays.
+ * the old one meanwhile would be a round trip late otherwise. Only before the first answer may two links ask for the
+ * same: a first access and its repeat. The one answered first stays.
  */
 export class Attachment {
   link: LinkNumber | undefined;
