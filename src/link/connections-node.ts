@@ -95,7 +95,7 @@ export class Connections {
     return this.takeUnused() ?? this.open(() => {});
   }
 
-  /** Calls `begin` once when a connection is ready, or `fail` when there will be none. Returns how to wait no longer. */
+  /** Calls `begin` once when a connection is ready, or `fail` when there will be none. Returns how to stop waiting. */
   whenReady(begin: () => void, fail: (error: Error) => void): () => void {
     const waiter = { begin, fail };
     this.waiting.push(waiter);
