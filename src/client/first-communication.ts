@@ -8,6 +8,7 @@ import type { CancelTimer, Clock } from "../base/clock.js";
 import { DuowireError, isErrorCode } from "../base/errors.js";
 import type { Driver } from "../driver/driver.js";
 import type { RefusedFrame } from "../frame/control.js";
+import { decodeFrames } from "../frame/frame.js";
 import type { Link, LinkEnd } from "../frame/link.js";
 import type { EnterAccess } from "./access-turns.js";
 import type { Attempts } from "./attempts.js";
@@ -17,6 +18,9 @@ import { Candidate } from "./candidate.js";
 const GONE_REPEAT_MS = 1_000;
 /** A body of early calls is given the time that it takes at 256 kbit/s before it is sent once more. */
 const BODY_BYTES_PER_MS = 32;
+
+/** A connection that took longer to be there met a pause, or a loss: the way is not that long. */
+const CONNECT_MS_MAX = 1_500;
 
 /** One attempt, and when it was made by both clocks. */
 interface Attempt {
@@ -73,6 +77,7 @@ export class FirstCommunication {
     this.cancelDeadline();
     this.cancelRepeat?.();
     this.leave();
+    for (const { candidate } of this.underWay) if (!candidate.isAttached) candidate.abandon("not needed any more");
   }
 
   /** The access was refused over `link`: by the server, or by whatever stands at the address. */
@@ -86,7 +91,7 @@ export class FirstCommunication {
     if (error.next !== "retry") return this.options.driver.fail(error);
     this.lastFailure = refusal.message;
     const attempt = this.underWay.find(({ candidate }) => candidate.link === link);
-    if (attempt !== undefined) this.over(attempt, true);
+    if (attempt !== undefined) this.over(attempt);
     const { attempts } = this.options;
     const isAlone = this.underWay.length === 0;
     this.tryAfter(isAlone ? attempts.afterAnswerMs(refusal.retryAfterMs) : attempts.besideMs(refusal.retryAfterMs));
@@ -100,25 +105,38 @@ export class FirstCommunication {
     this.try();
   }
 
+  /** Before there is a connection nothing comes but our own word for why there is none, such as its certificate. */
+  private refusedUnopened({ link }: Candidate, octets: Uint8Array): void {
+    decodeFrames(octets, (frame) => {
+      if (frame.type === "refused") this.refused(frame, link);
+    });
+  }
+
   private try(): void {
     if (this.isOver) return;
-    const { driver, clock, attempts, nonce, incarnation, service } = this.options;
+    const { driver, clock, attempts } = this.options;
     const now = clock.monotonicMs();
     this.makeRoom(now);
     const candidate: Candidate = new Candidate(this.options.open(), now, driver, {
-      opened: () => {},
-      received: () => {},
+      opened: (opened) => this.opened(opened),
+      received: (refused, octets) => this.refusedUnopened(refused, octets),
       closed: (closed, reason, end) => this.closed(closed, reason, end),
     });
-    const triedMsAgo = this.triedMsAgo(now);
     this.underWay.push({ candidate, at: now, wallMs: clock.wallMs() });
-    candidate.attach(
-      { type: "access", nonce, triedMsAgo, ...(service !== undefined && { service }) },
-      incarnation,
-      true,
-    );
+    this.tryAfter(attempts.repeatMs(undefined, now));
+  }
+
+  /** There is a connection: what was called until this moment travels with the access. */
+  private opened(candidate: Candidate): void {
+    const { driver, clock, attempts, nonce, incarnation, service } = this.options;
+    const now = clock.monotonicMs();
+    const triedMsAgo = this.triedMsAgo(now, candidate);
+    const proof = { type: "access", nonce, triedMsAgo, ...(service !== undefined && { service }) } as const;
+    candidate.attach(proof, incarnation, true);
+    // The answer takes as long as the connection did: a repeat before it would be for nothing.
+    const connectMs = Math.min(now - candidate.startedAt, CONNECT_MS_MAX);
     const bodyMs = driver.session.figures.unackedBytes / BODY_BYTES_PER_MS;
-    this.tryAfter(Math.max(attempts.repeatMs(undefined, now), bodyMs));
+    this.tryAfter(Math.max(attempts.repeatMs(undefined, now), 2 * connectMs, bodyMs));
   }
 
   /** As in the search for a path: the younger of two is renewed, until the older has had its time. */
@@ -126,7 +144,7 @@ export class FirstCommunication {
     const [older, younger] = this.underWay;
     if (older === undefined || younger === undefined) return;
     const attempt = this.options.attempts.isLate(now - older.at, undefined) ? older : younger;
-    this.over(attempt, true);
+    this.over(attempt);
     attempt.candidate.abandon("it took too long");
   }
 
@@ -134,15 +152,15 @@ export class FirstCommunication {
    * By the clock that says more: the monotonic one may have stood still while the machine slept, and then a server
    * that has started since would take this for a new access (D1).
    */
-  private triedMsAgo(now: number): number {
+  private triedMsAgo(now: number, candidate: Candidate): number {
     const first = this.firstSeen;
-    if (first === undefined) return 0;
+    if (first === undefined || first.candidate === candidate) return 0;
     return Math.floor(Math.max(now - first.at, this.options.clock.wallMs() - first.wallMs));
   }
 
   /** The first attempt that the server may have seen. */
   private get firstSeen(): Attempt | undefined {
-    const [oldest] = this.underWay;
+    const oldest = this.underWay.find(({ candidate }) => candidate.isAttached);
     return oldest === undefined || (this.seen !== undefined && this.seen.at <= oldest.at) ? this.seen : oldest;
   }
 
@@ -151,7 +169,6 @@ export class FirstCommunication {
     if (this.isOver || attempt === undefined) return;
     this.leave();
     this.lastFailure = reason;
-    // Where nobody listened, nobody saw it.
     this.over(attempt, end !== "refused");
     const { attempts, clock } = this.options;
     const wait =
@@ -159,9 +176,11 @@ export class FirstCommunication {
     this.tryAfter(wait);
   }
 
-  private over(attempt: Attempt, wasSeen: boolean): void {
+  /** Without a connection, and where nobody listened, nobody saw it. */
+  private over(attempt: Attempt, wasHeard = true): void {
     this.underWay.splice(this.underWay.indexOf(attempt), 1);
-    if (wasSeen && (this.seen === undefined || attempt.at < this.seen.at)) this.seen = attempt;
+    if (wasHeard && attempt.candidate.isAttached && (this.seen === undefined || attempt.at < this.seen.at))
+      this.seen = attempt;
   }
 
   private tryAfter(ms: number): void {

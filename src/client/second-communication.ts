@@ -227,7 +227,6 @@ export class SecondCommunication {
     const candidate = new Candidate(asks ? ask(this.isHeldBack) : open(), now, driver, this);
     this.candidates.add(candidate);
     if (!asks) this.hasUpgrade = isUpgrade(candidate.link);
-    if (candidate.link.kind === "access") this.attach(candidate);
   }
 
   /** A candidate's link is open. */
@@ -238,7 +237,8 @@ export class SecondCommunication {
     if (this.isOver || (session.isHealthy && !this.isBetter(candidate))) {
       return this.abandon(candidate, "not needed any more");
     }
-    if (session.attachedLink === undefined) return this.attach(candidate);
+    // One request has no second one to attach after a probe.
+    if (session.attachedLink === undefined || candidate.link.kind === "access") return this.attach(candidate);
     // A question would take the connection that the attach needs as soon as the access's answer has ended.
     const isNext = candidate.link.kind === "http-exchange" && driver.link?.kind === "access";
     if (!isNext) this.probe(candidate);
@@ -320,6 +320,8 @@ export class SecondCommunication {
     if (this.isOver || !wasAttempt) return;
     const { driver, attempts, clock } = this.options;
     if (driver.session.isHealthy) return this.settle();
+    // The path before the one that is just taking over: that has the time that each attach has.
+    if (candidate.isWelcomed && driver.session.awaitsWelcomeSince !== undefined) return;
     const failed = !candidate.isAttached || !candidate.wasOpen || !candidate.isWelcomed;
     if (!this.isSearching) return this.ensure();
     // Where upgrades do not get through, plain HTTP follows at once: that is not yet more than a slow path.
@@ -332,7 +334,7 @@ export class SecondCommunication {
       return wait === undefined ? this.serverIsGone() : this.tryAfter(wait);
     }
     attempts.lost();
-    this.mustAsk = !candidate.isAttached && !candidate.wasOpen && !this.isAsking;
+    this.mustAsk = isUpgrade(candidate.link) && !candidate.wasOpen && !this.isAsking;
     // Why the upgrade failed is asked at once (D6); an answer that lets us try again, or none, is what backs off.
     this.tryAfter(this.mustAsk ? 0 : attempts.afterAnswerMs());
   }

@@ -1,15 +1,17 @@
 /**
- * One POST whose body and answer are frames, by fetch, in Node and in browsers.
+ * One POST whose body and answer are frames, in Node and in browsers.
  *
  * The request is one that a browser sends without a preflight: no header of ours, no Content-Type (D15). Whatever is
  * not an answer of this protocol is turned into a REFUSED of our own, so that its reader has one case to handle.
  */
-import { systemClock } from "../base/clock.js";
+
+import { post } from "#post";
 import { type ErrorCode, isErrorCode } from "../base/errors.js";
 import { MalformedOctets } from "../base/octets.js";
 import { encodeFrame } from "../frame/frame.js";
 import { FrameSplitter } from "../frame/frame-splitter.js";
 import type { LinkEnd } from "../frame/link.js";
+import type { Answer } from "./post.js";
 
 /** How a request ended, in the words of a link. */
 export interface RequestEnd {
@@ -22,26 +24,24 @@ const FRAMES_TYPE = "application/octet-stream";
 /** How much of a strange answer's text is quoted, without its tags. */
 const WORDS_CHARACTERS = 80;
 const QUOTED_FROM = 2_000;
+/** A refusal in JSON is shorter. */
+const TEXT_CHARACTERS_MAX = 65_536;
 
-/** Posts `body` to `href` and gives each piece of whole frames of the answer to `receive`. Never rejects. */
+/**
+ * Posts to `href` what `bodyOf` gives once there is a connection, and gives each piece of whole frames of the answer to
+ * `receive`. Never rejects.
+ */
 export async function requestFrames(
   href: string,
-  body: Uint8Array,
+  bodyOf: () => Uint8Array | undefined,
   signal: AbortSignal,
   receive: (frames: Uint8Array) => void,
 ): Promise<RequestEnd> {
   const refuse = (code: ErrorCode, message: string, retryAfterMs = 0) =>
     receive(encodeFrame({ type: "refused", code, message, ...(retryAfterMs > 0 && { retryAfterMs }) }));
   try {
-    const answer = await fetch(href, {
-      method: "POST",
-      body: body as Uint8Array<ArrayBuffer>,
-      redirect: "manual",
-      cache: "no-store",
-      credentials: "omit",
-      signal,
-    });
-    if (answer.headers.get("content-type")?.startsWith(FRAMES_TYPE)) await readFrames(answer, receive);
+    const answer = await post(href, bodyOf, signal);
+    if (answer.header("content-type")?.startsWith(FRAMES_TYPE)) await readFrames(answer, receive);
     else refuse(...(await strangeAnswer(answer)));
     return { reason: "the answer has ended", end: "answered" };
   } catch (error) {
@@ -61,27 +61,24 @@ export function postLeaving(href: string, octets: Uint8Array): void {
   void fetch(href, { method: "POST", body, keepalive: true, credentials: "omit" }).catch(() => {});
 }
 
-async function readFrames(answer: Response, receive: (frames: Uint8Array) => void): Promise<void> {
+async function readFrames(answer: Answer, receive: (frames: Uint8Array) => void): Promise<void> {
   const splitter = new FrameSplitter();
-  for (const reader = answer.body?.getReader(); reader !== undefined; ) {
-    const { done, value } = await reader.read();
-    // Node lends the connection again when this turn is over; a request before that would open another one.
-    if (done) return new Promise((resolve) => systemClock.atTurnEnd(resolve));
-    const frames = splitter.push(value);
+  await answer.read((piece) => {
+    const frames = splitter.push(piece);
     if (frames !== undefined) receive(frames);
-  }
+  });
 }
 
 /** What an answer means that is not made of frames: it comes from something else than a duowire server. */
-async function strangeAnswer(answer: Response): Promise<[ErrorCode, string, number]> {
-  const { status, type, headers } = answer;
-  if (type === "opaqueredirect" || (status >= 300 && status < 400)) {
-    const where = headers.get("location") ?? "a target that the browser does not tell";
+async function strangeAnswer(answer: Answer): Promise<[ErrorCode, string, number]> {
+  const { status } = answer;
+  if (status >= 300 && status < 400) {
+    const where = answer.header("location") ?? "a target that the browser does not tell";
     return ["redirected", `the address redirects to ${where}; use that address itself`, 0];
   }
-  const retryAfterMs = Number(headers.get("retry-after") ?? 0) * 1_000 || 0;
-  const text = await answer.text();
-  const refusal = headers.get("content-type")?.startsWith("application/json") ? readRefusal(text) : undefined;
+  const retryAfterMs = Number(answer.header("retry-after") ?? 0) * 1_000 || 0;
+  const text = await textOf(answer);
+  const refusal = answer.header("content-type")?.startsWith("application/json") ? readRefusal(text) : undefined;
   if (refusal !== undefined) return [...refusal, retryAfterMs];
   const words = text
     .slice(0, QUOTED_FROM)
@@ -90,6 +87,16 @@ async function strangeAnswer(answer: Response): Promise<[ErrorCode, string, numb
     .trim()
     .slice(0, WORDS_CHARACTERS);
   return [codeOfStatus(status), `status ${status}, from something that is no duowire server: "${words}"`, retryAfterMs];
+}
+
+/** The beginning of an answer's text, which is all that is looked at. */
+async function textOf(answer: Answer): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  await answer.read((piece) => {
+    if (text.length < TEXT_CHARACTERS_MAX) text += decoder.decode(piece, { stream: true });
+  });
+  return text;
 }
 
 /** A refusal that the server decided before it read that the request speaks frames. */
@@ -108,10 +115,10 @@ function codeOfStatus(status: number): ErrorCode {
   return status >= 500 ? "server_busy" : "not_duowire";
 }
 
-/** Node says in `cause` why a fetch failed; a browser says nothing. */
+/** Node says why a request failed, of several addresses of each; a browser says nothing. */
 function codeOf(error: unknown): string | undefined {
-  const cause = (error as { cause?: { code?: unknown; errors?: { code?: unknown }[] } } | undefined)?.cause;
-  const code = cause?.code ?? cause?.errors?.[0]?.code;
+  const { code: own, errors } = error as { code?: unknown; errors?: { code?: unknown }[] };
+  const code = own ?? errors?.[0]?.code;
   return typeof code === "string" ? code : undefined;
 }
 

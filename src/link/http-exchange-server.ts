@@ -6,6 +6,7 @@ import type { CancelTimer, Clock } from "../base/clock.js";
 import type { ExchangeFrame } from "../frame/control.js";
 import { encodeFrame } from "../frame/frame.js";
 import type { Link, LinkEnd, LinkEvents } from "../frame/link.js";
+import { REQUESTS_AT_ONCE_MAX } from "./post.js";
 
 /** One HTTP answer that is being made. */
 export interface ExchangeAnswer {
@@ -35,8 +36,13 @@ interface Early {
 
 /** An answer is ended when it holds this much: it is kept until it is confirmed. */
 const ANSWER_BYTES_MAX = 262_144;
-/** Requests that came before their turn. */
-const EARLY_MAX = 2;
+/** Requests that came before their turn: all that a client may have under way, but for the one they wait for. */
+const EARLY_MAX = REQUESTS_AT_ONCE_MAX - 1;
+/**
+ * Frames follow each other in one answer at this distance, and whatever comes meanwhile leaves together: a connection
+ * that is new lets ten packets through in its first round trip, and answers are often on new ones.
+ */
+const PACE_MS = 15;
 /** A link without a request under way is dead after this long. */
 const IDLE_MS = 10_000;
 /** No client keeps an answer open for longer, whatever it asks for: proxies end idle answers after about a minute. */
@@ -51,6 +57,8 @@ export class AcceptedExchangeLink implements Link {
   private current: Kept | undefined;
   private pending: Uint8Array[] = [];
   private pendingBytes = 0;
+  private isPacing = false;
+  private cancelPace: CancelTimer | undefined;
   private received = 0;
   private cancelAnswer: CancelTimer | undefined;
   private cancelIdle: CancelTimer | undefined;
@@ -107,17 +115,37 @@ export class AcceptedExchangeLink implements Link {
   }
 
   private deliver(octets: Uint8Array): void {
-    if (this.current === undefined || this.current.isWhole) {
-      this.pending.push(octets);
-      this.pendingBytes += octets.length;
-      return;
-    }
-    this.write(this.current, octets);
+    const { current } = this;
+    if (current !== undefined && !current.isWhole && !this.isPacing) return this.write(current, octets);
+    this.pending.push(octets);
+    this.pendingBytes += octets.length;
+  }
+
+  /** What waits leaves; an answer that is full ends on the way, and the rest waits for the next one. */
+  private deliverPending(): void {
+    this.cancelPace?.();
+    this.cancelPace = undefined;
+    this.isPacing = false;
+    const waiting = this.pending;
+    this.pending = [];
+    this.pendingBytes = 0;
+    for (const octets of waiting) this.deliver(octets);
+  }
+
+  /** From the end of this turn on, frames wait for a moment. */
+  private pace(): void {
+    if (this.cancelPace !== undefined) return;
+    const cancel = this.clock.after(PACE_MS, () => this.deliverPending());
+    this.cancelPace = cancel;
+    this.clock.atTurnEnd(() => {
+      if (this.cancelPace === cancel) this.isPacing = true;
+    });
   }
 
   close(reason: string): void {
     if (this.isOver || this.closeReason !== undefined) return;
     this.closeReason = reason;
+    this.deliverPending();
     // What waits for a request (the first, or one with room in its answer) has its say in the answer to that one.
     if (this.current !== undefined && this.pending.length === 0) this.finish(this.current, reason);
   }
@@ -138,11 +166,7 @@ export class AcceptedExchangeLink implements Link {
     // The head leaves at once when frames may stream after it: it shows whether answers come through unbuffered.
     this.put(kept, this.mark(head.number));
     this.planEnd(kept, Math.min(head.parkMs, KEEP_MS_MAX));
-    const waiting = this.pending;
-    this.pending = [];
-    this.pendingBytes = 0;
-    // An answer that is full ends on the way; the rest waits for the next one.
-    for (const octets of waiting) this.deliver(octets);
+    this.deliverPending();
     if (this.closeReason === undefined) {
       if (frames.length > 0) this.events?.receive(frames);
     } else if (this.pending.length === 0) this.finish(kept, this.closeReason);
@@ -165,6 +189,7 @@ export class AcceptedExchangeLink implements Link {
       this.planEnd(kept, Math.min(kept.head.holdMs, KEEP_MS_MAX));
     }
     this.put(kept, octets);
+    this.pace();
     if (kept.bytes >= ANSWER_BYTES_MAX) this.endAnswer(kept);
   }
 
@@ -209,6 +234,7 @@ export class AcceptedExchangeLink implements Link {
     if (this.isOver) return;
     this.isOver = true;
     this.cancelAnswer?.();
+    this.cancelPace?.();
     this.cancelIdle?.();
     for (const { answer } of this.early.values()) answer.end();
     for (const { answer, isWhole } of this.answers.values()) if (!isWhole) answer?.end();

@@ -3,15 +3,18 @@
  * each has one answer of the same number; answers are read in the order of their numbers, so that the link is first-in
  * first-out although its requests travel on any connection, late or twice.
  *
- * There is always one request under way, whose answer the server keeps open to send in, and at most one more that
- * brings what this side has to say: then the server ends the older answer and goes on in the newer one. Streaming and
- * polling differ in one knob only, how long an answer is kept open after its first frames. Where no answer may wait
- * (parking.ts), there is a request now and then.
+ * There is always one request under way, whose answer the server keeps open to send in, and one more that brings what
+ * this side has to say: then the server ends the older answer and goes on in the newer one. On a way so long that the
+ * next words would wait for that, further ones follow at a distance (`PACE_MS`). Streaming and polling differ in one
+ * knob only, how long an answer is kept open after its first frames. Where no answer may wait (parking.ts), there is a
+ * request now and then.
  */
+
+import { REQUESTS_AT_ONCE } from "#post";
 import { joinOctets } from "../base/octets.js";
 import { encodeFrame, FRAME_HEAD_BYTES, frameLengthAt, frameTypes } from "../frame/frame.js";
 import type { Link, LinkEnd, LinkEvents } from "../frame/link.js";
-import { requestFrames } from "./frames-request.js";
+import { type RequestEnd, requestFrames } from "./frames-request.js";
 import { alwaysGranted, type ClaimParking, type ParkingClaim } from "./parking.js";
 
 /** How the answers of a link are kept: `parkMs` until their first frames, `holdMs` after them. */
@@ -33,23 +36,37 @@ const PAUSE_MS_MAX = 1_600;
 
 /** A request that brought no whole answer is sent again, octet for octet, this often; then the link is dead. */
 const TRIES_MAX = 3;
+/** What a later answer has overtaken comes within this time and a round trip, or not at all. */
+const OVERTAKEN_MS = 100;
+/** Connections that break together do so within this time. */
+const FRESH_MS = 30;
 /** The octets of one request's body: less than any server takes (accessBytesMax). */
 const REQUEST_BYTES_MAX = 131_072;
-/** Requests under way at once: one that waits for frames, one that brings some. */
-const REQUESTS_MAX = 2;
+/** Requests that follow each other at once: one that waits for frames, one that brings some. */
+const REQUESTS_QUICKLY = 2;
+/** Further ones, up to what the platform allows, keep this distance: then the fourth meets the end of the first. */
+const PACE_MS = 100;
 
 interface Request {
   readonly number: number;
-  readonly body: Uint8Array;
+  /** Undefined until there is a connection that takes it: what is said meanwhile travels with it. */
+  body: Uint8Array | undefined;
+  leftAt: number;
   /** Its answer waits for frames. */
-  readonly isParked: boolean;
+  isParked: boolean;
   tries: number;
+  triedAt: number;
   /** Octets of the answer's frames that were read, over all tries: a repeated answer begins anew. */
   readBytes: number;
   /** What came before it was this answer's turn. */
   early: Uint8Array[];
-  /** One for each: a signal that lives as long as a link would gather a listener from every request. */
-  readonly abort: AbortController;
+  /** One for each try: a signal that lives as long as a link would gather a listener from every request. */
+  abort: AbortController;
+  /** When octets of its answer came last. */
+  heardAt: number;
+  /** This try was given up because of what other requests met. */
+  isDoubted: boolean;
+  wasOvertaken: boolean;
   isWhole: boolean;
 }
 
@@ -83,6 +100,10 @@ class HttpExchangeLink implements Link {
   private lastNumber = 0;
   private confirmed = 0;
   private pumpIsDue = false;
+  private paceTimer: ReturnType<typeof setTimeout> | undefined;
+  /** How long the last answer took to begin. */
+  private roundTripMs = 0;
+  private overtakeTimer: ReturnType<typeof setTimeout> | undefined;
   private isEnding = false;
   private lastTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly parking: ParkingClaim;
@@ -116,7 +137,7 @@ class HttpExchangeLink implements Link {
     this.isEnding = true;
     // What waits leaves in a last request, whose answer nobody waits for any more.
     queueMicrotask(() => {
-      if (this.queue.length > 0) this.post();
+      if (this.queue.length > 0 && !this.isAboutToLeave) this.post();
       this.end(reason, "answered");
     });
   }
@@ -134,9 +155,7 @@ class HttpExchangeLink implements Link {
     if (this.events === undefined || this.isEnding) return;
     const { requests, parking } = this;
     // Both places may have become free at once, and the next time that somebody pumps may be far.
-    const isBusy = this.queue.length > 0;
-    while (this.queue.length > 0 && requests.length < REQUESTS_MAX) this.post();
-    if (isBusy) return;
+    if (this.queue.length > 0) return this.postSoon();
     if (this.lastNumber === 0) return;
     // The place was taken back: a request that does not wait ends the answer that does.
     const mustLeave = requests.length === 1 && requests[0]?.isParked && !parking.isGranted;
@@ -144,32 +163,61 @@ class HttpExchangeLink implements Link {
     if (requests.length === 0) this.pauseTimer ??= setTimeout(() => this.post(), this.pauseMs);
   }
 
+  /** The next request takes all that waits, when there is a place for it. */
+  private postSoon(): void {
+    const { requests } = this;
+    if (this.isAboutToLeave || requests.length >= REQUESTS_AT_ONCE) return;
+    const leftMsAgo = performance.now() - (requests.at(-1)?.leftAt ?? 0);
+    // Spread over the round trip, after which the first of them makes room for the next.
+    const paceMs = Math.max(PACE_MS, this.roundTripMs / (REQUESTS_AT_ONCE - 1));
+    if (requests.length < REQUESTS_QUICKLY || leftMsAgo >= paceMs) return this.post();
+    this.paceTimer ??= setTimeout(() => {
+      this.paceTimer = undefined;
+      this.pump();
+    }, paceMs - leftMsAgo);
+  }
+
+  /** The last request waits for a connection, and takes along whatever is queued by then. */
+  private get isAboutToLeave(): boolean {
+    const last = this.requests.at(-1);
+    return last !== undefined && last.body === undefined;
+  }
+
   private post(): void {
-    const { isGranted } = this.parking;
     clearTimeout(this.pauseTimer);
     this.pauseTimer = undefined;
-    this.pauseMs = this.queue.length > 0 ? PAUSE_MS : Math.min(PAUSE_MS_MAX, 2 * this.pauseMs);
     this.lastNumber += 1;
-    const head = encodeFrame({
-      type: "exchange",
-      ...this.identity,
+    const request: Request = {
       number: this.lastNumber,
-      confirmed: this.confirmed,
-      ...(isGranted ? this.mode : asking),
-    });
-    const body = joinOctets([head, ...this.takeQueue()]);
-    const request = {
-      number: this.lastNumber,
-      body,
-      isParked: isGranted,
+      body: undefined,
+      leftAt: 0,
+      isParked: this.parking.isGranted,
       tries: 0,
+      triedAt: 0,
       readBytes: 0,
       early: [],
       isWhole: false,
       abort: new AbortController(),
+      heardAt: 0,
+      isDoubted: false,
+      wasOvertaken: false,
     };
     this.requests.push(request);
     void this.run(request);
+  }
+
+  private bodyOf(request: Request): Uint8Array {
+    if (request.body !== undefined) return request.body;
+    const { number } = request;
+    const { isGranted } = this.parking;
+    this.pauseMs = this.queue.length > 0 ? PAUSE_MS : Math.min(PAUSE_MS_MAX, 2 * this.pauseMs);
+    const mode = isGranted ? this.mode : asking;
+    const head = encodeFrame({ type: "exchange", ...this.identity, number, confirmed: this.confirmed, ...mode });
+    request.isParked = isGranted;
+    request.leftAt = performance.now();
+    request.body = joinOctets([head, ...this.takeQueue()]);
+    this.wake();
+    return request.body;
   }
 
   /** As many writes as one request carries; the first in any case. */
@@ -189,14 +237,57 @@ class HttpExchangeLink implements Link {
   private async run(request: Request): Promise<void> {
     for (;;) {
       request.tries += 1;
-      let skipBytes = request.readBytes;
-      const { reason, end } = await requestFrames(this.href, request.body, request.abort.signal, (frames) => {
-        skipBytes = this.receive(request, frames, skipBytes);
-      });
+      request.triedAt = performance.now();
+      const { reason, end } = await this.try(request);
       if (this.events === undefined) return this.wasLast(request);
       if (request.isWhole) return this.advance();
-      if (request.tries >= TRIES_MAX || end === "refused") return this.end(reason, end);
+      if (request.isDoubted) request.tries -= 1;
+      else if (request.tries >= TRIES_MAX || end === "refused") return this.end(reason, end);
+      else this.doubtOthers(request);
+      request.isDoubted = false;
+      request.abort = new AbortController();
     }
+  }
+
+  private try(request: Request): Promise<RequestEnd> {
+    let skipBytes = request.readBytes;
+    const receive = (frames: Uint8Array) => {
+      skipBytes = this.receive(request, frames, skipBytes);
+    };
+    return requestFrames(this.href, () => this.bodyOf(request), request.abort.signal, receive);
+  }
+
+  /**
+   * A connection broke. What broke it may have broken those of the other requests too, and whoever only waits for an
+   * answer is never told: so they are sent again. What was sent after it, and just now, may be the second try already.
+   */
+  private doubtOthers(broken: Request): void {
+    const since = Math.max(broken.triedAt, performance.now() - FRESH_MS);
+    for (const other of this.requests) if (other !== broken && other.triedAt <= since) this.doubt(other);
+  }
+
+  /**
+   * The answer to `later` has begun, so those before it were ended. Where nothing more comes of one of them, it was
+   * lost, and only the server's end of its connection may have been told.
+   */
+  private overtakes(later: Request): void {
+    const begunAt = performance.now();
+    const lose = () => {
+      this.overtakeTimer = undefined;
+      if (this.events === undefined) return;
+      for (const other of this.requests) {
+        if (other.number >= later.number || other.heardAt > begunAt || other.wasOvertaken) continue;
+        other.wasOvertaken = true;
+        this.doubt(other);
+      }
+    };
+    this.overtakeTimer ??= setTimeout(lose, OVERTAKEN_MS + this.roundTripMs);
+  }
+
+  private doubt(request: Request): void {
+    if (request.isWhole || request.body === undefined) return;
+    request.isDoubted = true;
+    request.abort.abort();
   }
 
   /** Takes frames of one try of an answer; returns how many octets of this try are still known from an earlier one. */
@@ -206,6 +297,11 @@ class HttpExchangeLink implements Link {
       // The server that knew this link has forgotten it; what has become of the session, the next attach will tell.
       this.end("the server does not know this link any more", "lost");
       return 0;
+    }
+    request.heardAt = performance.now();
+    if (request.readBytes === 0) {
+      this.roundTripMs = request.heardAt - request.triedAt;
+      if (request !== this.requests[0]) this.overtakes(request);
     }
     let skip = skipBytes;
     const parts: Uint8Array[] = [];
@@ -246,6 +342,7 @@ class HttpExchangeLink implements Link {
     this.isEnding = true;
     this.parking.release();
     clearTimeout(this.pauseTimer);
+    clearTimeout(this.paceTimer);
     if (end !== "answered") this.abortAll();
     else if (this.requests.length > 0) this.lastTimer = setTimeout(() => this.abortAll(), LAST_REQUEST_MS);
     events.closed(reason, end);

@@ -6,7 +6,10 @@ import { joinOctets } from "../base/octets.js";
 import type { Link, LinkEnd, LinkEvents } from "../frame/link.js";
 import { requestFrames } from "./frames-request.js";
 
-/** Opens a link of one request to `href`. It is sent when the turn in which it got its frames is over. */
+/**
+ * Opens a link of one request to `href`. It is open when there is a connection that takes the request; what is sent
+ * until the end of `opened` is its body.
+ */
 export function openHttpPostLink(href: string): Link {
   return new HttpPostLink(href);
 }
@@ -23,6 +26,7 @@ class HttpPostLink implements Link {
   readonly kind = "access";
   readonly queuedBytes = 0;
   private readonly abort = new AbortController();
+  private closeReason: string | undefined;
   private events: LinkEvents | undefined;
   private parts: Uint8Array[] | undefined = [];
   private bodyBytes = 0;
@@ -33,32 +37,40 @@ class HttpPostLink implements Link {
 
   listen(events: LinkEvents): void {
     this.events = events;
+    queueMicrotask(() => void this.post());
   }
 
   send(octets: Uint8Array): void {
     if (this.parts === undefined) return;
     this.bodyBytes += octets.length;
-    if (this.bodyBytes > BODY_BYTES_MAX) return;
-    if (this.parts.length === 0) queueMicrotask(() => void this.post());
-    this.parts.push(octets);
+    if (this.bodyBytes <= BODY_BYTES_MAX) this.parts.push(octets);
   }
 
   /** An answer that has begun is read to its end, which is near: a connection that is cut cannot be used again. */
   close(reason: string): void {
+    this.closeReason ??= reason;
     if (this.isAnswered) this.timer = setTimeout(() => this.abort.abort(), ANSWER_END_MS);
     else this.abort.abort();
-    if (this.parts?.length === 0) queueMicrotask(() => this.closed(reason, "answered"));
   }
 
   private async post(): Promise<void> {
-    const body = joinOctets(this.parts ?? []);
-    this.parts = undefined;
     const receive = (frames: Uint8Array) => {
       this.isAnswered = true;
       this.events?.receive(frames);
     };
-    const { reason, end } = await requestFrames(this.href, body, this.abort.signal, receive);
-    this.closed(reason, end);
+    const { reason, end } = await requestFrames(this.href, () => this.takeBody(), this.abort.signal, receive);
+    const wasLeft = this.parts !== undefined && this.closeReason !== undefined;
+    if (wasLeft) this.closed(this.closeReason ?? reason, "answered");
+    else this.closed(reason, end);
+  }
+
+  /** Undefined when nobody has anything to say: the link is not needed any more. */
+  private takeBody(): Uint8Array | undefined {
+    if (this.closeReason === undefined) this.events?.opened();
+    if (this.closeReason !== undefined) return undefined;
+    const body = joinOctets(this.parts ?? []);
+    this.parts = undefined;
+    return body;
   }
 
   private closed(reason: string, end: LinkEnd): void {

@@ -2,6 +2,7 @@
 import "../base/meanings.js";
 import { type ClientOptions, WebSocket } from "ws";
 import { WRITE_BYTES_MAX } from "../frame/limits.js";
+import { connectionsTo } from "./connections-node.js";
 import type { WebSocketLike } from "./websocket.js";
 
 /** How long a close handshake may take before the connection is ended without it. */
@@ -15,5 +16,7 @@ const options = {
 
 /** Opens a WebSocket; whatever goes wrong is told by its events. */
 export function openWebSocket(href: string, protocols: string[]): WebSocketLike {
-  return new WebSocket(href, protocols, options) as unknown as WebSocketLike;
+  const connections = connectionsTo(new URL(href));
+  const createConnection = () => connections.take();
+  return new WebSocket(href, protocols, { ...options, createConnection } as ClientOptions) as unknown as WebSocketLike;
 }

@@ -2,6 +2,7 @@
 import { type ServerOptions, WebSocket, WebSocketServer } from "ws";
 import { WRITE_BYTES_MAX } from "../frame/limits.js";
 import type { Link, LinkEvents } from "../frame/link.js";
+import { SlowStart } from "./slow-start.js";
 import { asciiReason, SUBPROTOCOL } from "./websocket.js";
 
 /** Room for what one write carries besides its octets: nothing now, reserved for later. */
@@ -33,6 +34,9 @@ export function acceptWebSocket(socket: WebSocket): Link {
 class AcceptedWebSocketLink implements Link {
   readonly kind = "websocket";
   private failure: string | undefined;
+  private readonly acceptedAt = performance.now();
+  private readonly writes = new SlowStart((octets) => this.write(octets));
+  private hasBegun = false;
 
   constructor(private readonly socket: WebSocket) {
     socket.on("error", (error) => {
@@ -41,11 +45,12 @@ class AcceptedWebSocketLink implements Link {
   }
 
   get queuedBytes(): number {
-    return this.socket.bufferedAmount;
+    return this.socket.bufferedAmount + this.writes.queuedBytes;
   }
 
   listen(events: LinkEvents): void {
     this.socket.on("message", (data: Buffer, isBinary) => {
+      this.begin();
       if (isBinary) events.receive(data);
       else this.socket.close(UNSUPPORTED_DATA, "octets are expected, not text");
     });
@@ -55,11 +60,23 @@ class AcceptedWebSocketLink implements Link {
     });
   }
 
+  /** A client speaks as soon as it hears that the link is open: that is one round trip. */
+  private begin(): void {
+    if (this.hasBegun) return;
+    this.hasBegun = true;
+    this.writes.begin(performance.now() - this.acceptedAt);
+  }
+
   send(octets: Uint8Array): void {
+    this.writes.send(octets);
+  }
+
+  private write(octets: Uint8Array): void {
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(octets);
   }
 
   close(reason: string): void {
+    this.writes.flush();
     this.socket.close(NORMAL_CLOSURE, asciiReason(reason));
   }
 }

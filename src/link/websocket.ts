@@ -5,6 +5,7 @@
 
 import { openWebSocket } from "#websocket";
 import type { Link, LinkEnd, LinkEvents } from "../frame/link.js";
+import { SlowStart } from "./slow-start.js";
 
 /** The subprotocol of this version of the wire, and the only one that is ever selected. */
 export const SUBPROTOCOL = "duowire.1";
@@ -38,18 +39,24 @@ export function openWebSocketLink(href: string, admission: string): Link {
 class WebSocketLink implements Link {
   readonly kind = "websocket";
   private failure: { reason: string; end: LinkEnd } | undefined;
+  private readonly startedAt = performance.now();
+  private readonly writes = new SlowStart((octets) => this.write(octets));
 
   constructor(private readonly socket: WebSocketLike) {
     socket.binaryType = "arraybuffer";
   }
 
   get queuedBytes(): number {
-    return this.socket.bufferedAmount;
+    return this.socket.bufferedAmount + this.writes.queuedBytes;
   }
 
   listen(events: LinkEvents): void {
     const { socket } = this;
-    socket.onopen = () => events.opened();
+    socket.onopen = () => {
+      // With the handshake of its connection it took two round trips, without it one.
+      this.writes.begin((performance.now() - this.startedAt) / 2);
+      events.opened();
+    };
     socket.onmessage = ({ data }: { data: unknown }) => {
       if (data instanceof ArrayBuffer) events.receive(new Uint8Array(data));
       else this.close("a text message on a link of octets");
@@ -70,10 +77,15 @@ class WebSocketLink implements Link {
   }
 
   send(octets: Uint8Array): void {
+    if (this.socket.readyState === OPEN) this.writes.send(octets);
+  }
+
+  private write(octets: Uint8Array): void {
     if (this.socket.readyState === OPEN) this.socket.send(octets as Uint8Array<ArrayBuffer>);
   }
 
   close(reason: string): void {
+    this.writes.flush();
     this.socket.close(NORMAL_CLOSURE, asciiReason(reason));
   }
 }

@@ -6,13 +6,11 @@ import { DuowireError } from "../base/errors.js";
 import type { ExchangeFrame } from "../frame/control.js";
 import { encodeFrame } from "../frame/frame.js";
 import { AcceptedExchangeLink, type ExchangeAnswer } from "../link/http-exchange-server.js";
+import { REQUESTS_AT_ONCE_MAX } from "../link/post.js";
 import { answerHeaders, type Exchange, sendAnswer } from "./exchange.js";
 import { processFor } from "./holder.js";
 import { sessionUnknown } from "./refusals.js";
 import { readFirstFrame } from "./request-reading.js";
-
-/** Requests under way at once: a link that is not known has not got beyond its second. */
-const FIRST_NUMBERS = 2;
 
 /** `POST` of a body that begins with EXCHANGE, at the address of a process. */
 export async function answerExchange(exchange: Exchange, id: string, body: Buffer): Promise<void> {
@@ -23,7 +21,8 @@ export async function answerExchange(exchange: Exchange, id: string, body: Buffe
   const name = `${id} ${Buffer.from(head.link).toString("hex")}`;
   let link = core.exchangeLinks.get(name);
   if (link === undefined) {
-    if (head.number > FIRST_NUMBERS) return refuseLink(exchange);
+    // A link that is new has not got beyond what may be under way at once.
+    if (head.number > REQUESTS_AT_ONCE_MAX) return refuseLink(exchange);
     link = new AcceptedExchangeLink(core.settings.clock, head.link, () => core.exchangeLinks.delete(name));
     core.exchangeLinks.set(name, link);
     process.accept(link);

@@ -4,9 +4,14 @@
 import { encodeFrame, type Frame } from "../frame/frame.js";
 import type { LinkNumber, SessionOutput } from "./outputs.js";
 
+/** What is still heard on the link before, until the next one is answered: it is numbered. */
+const NUMBERED: ReadonlySet<Frame["type"]> = new Set(["batch", "fragment", "ack"]);
+
 /**
- * At most one link at a time: another one replaces it, and whatever comes from the old one is ignored (D11). Only
- * before the first answer may two links ask for the same: a first access and its repeat. The one answered first stays.
+ * At most one link at a time: another one replaces it, and whatever comes from the old one is ignored (D11). At a
+ * client that changes from a path that works to a better one, that is so from the answer on: what is on its way over
+ * the old one meanwhile would be a round trip late otherwise. Only before the first answer may two links ask for the
+ * same: a first access and its repeat. The one answered first stays.
  */
 export class Attachment {
   link: LinkNumber | undefined;
@@ -19,6 +24,9 @@ export class Attachment {
   private pending: Uint8Array[] = [];
   /** The link of an earlier first access that is not answered either; its one write has left. */
   private elder: { readonly link: LinkNumber; readonly sentAt: number | undefined } | undefined;
+
+  /** Client: the link that was attached until the attach that is under way. */
+  private former: LinkNumber | undefined;
 
   constructor(private readonly outputs: SessionOutput[]) {}
 
@@ -48,9 +56,16 @@ export class Attachment {
       this.dropElder("two newer accesses are under way");
       this.elder = { link: this.link, sentAt: this.sentAt };
       this.link = undefined;
-    }
+    } else if (this.welcomed) this.keepFormer();
     this.replace(link, false);
     this.sentAt = now;
+  }
+
+  private keepFormer(): void {
+    this.emit();
+    this.dropFormer("two newer links followed");
+    this.former = this.link;
+    this.link = undefined;
   }
 
   /**
@@ -59,6 +74,7 @@ export class Attachment {
    */
   hears(link: LinkNumber, type: Frame["type"]): boolean {
     if (link === this.link) return true;
+    if (link === this.former) return NUMBERED.has(type);
     if (link !== this.elder?.link || (type !== "welcome" && type !== "refused")) return false;
     if (type === "refused") return true;
     if (this.link !== undefined) this.drop(this.link, "an older access was answered first");
@@ -70,12 +86,15 @@ export class Attachment {
   won(): void {
     this.welcomed = true;
     this.dropElder("a newer access was answered first");
+    this.dropFormer("a newer link took over");
   }
 
   /** A link has died. Returns whether it was the one that counts. */
   lost(link: LinkNumber): boolean {
     if (link === this.elder?.link) this.elder = undefined;
+    if (link === this.former) this.former = undefined;
     if (link !== this.link) return false;
+    this.dropFormer("the link after it has died");
     this.pending = [];
     this.takeElder();
     return true;
@@ -87,6 +106,7 @@ export class Attachment {
     if (this.link !== undefined) this.drop(this.link, reason);
     this.link = undefined;
     this.dropElder(reason);
+    this.dropFormer(reason);
   }
 
   /** Puts a frame behind those that wait. */
@@ -118,6 +138,11 @@ export class Attachment {
   private dropElder(reason: string): void {
     if (this.elder !== undefined) this.drop(this.elder.link, reason);
     this.elder = undefined;
+  }
+
+  private dropFormer(reason: string): void {
+    if (this.former !== undefined) this.drop(this.former, reason);
+    this.former = undefined;
   }
 
   /** Wants `link` closed. */

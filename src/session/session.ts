@@ -162,7 +162,7 @@ export class Session {
     return verdict;
   }
 
-  /** A frame came over `link`. Frames of any link but the attached one are ignored. */
+  /** A frame came over `link`. Frames of any link but the attached one are ignored, see {@link Attachment}. */
   receive(link: LinkNumber, frame: Frame, now: number): void {
     if (this.state === "closed" || !this.attached.hears(link, frame.type)) return;
     // A refusal renews no lease: it may be a proxy's, and the session behind it long gone.
@@ -246,8 +246,8 @@ export class Session {
   }
 
   private receiveFrame(link: LinkNumber, frame: Frame, now: number): void {
-    if (!this.attached.welcomed && !EXPECTED_BEFORE_WELCOME.has(frame.type))
-      throw protocolError(`${frame.type} before welcome`);
+    const isNew = link === this.attached.link && !this.attached.welcomed;
+    if (isNew && !EXPECTED_BEFORE_WELCOME.has(frame.type)) throw protocolError(`${frame.type} before welcome`);
     switch (frame.type) {
       case "batch":
       case "fragment":

@@ -118,7 +118,7 @@ export class TestNetwork implements Network {
     if (this.isRefusing) near.die("the test's network refuses connections", "refused");
     else if (!this.path.isSilent) {
       this.live.add(ends);
-      if (kind === "memory") near.open();
+      near.open();
       receive(far);
     }
     return near;

@@ -8,7 +8,7 @@ interface Timer {
 }
 
 /** Turns of the event loop that settle what one timer has set off: promises, streams, links in memory. */
-const TURNS_PER_STEP = 4;
+const TURNS_PER_STEP = 6;
 
 /** Time for a test. Only timers are virtual: the turns of the event loop are real. */
 export class VirtualClock implements Clock {

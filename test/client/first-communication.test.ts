@@ -13,6 +13,49 @@ describe("FirstCommunication", () => {
     expect(frames[0]).toMatchObject({ attach: 1, triedMsAgo: 0 });
   });
 
+  test("lets all that is called until there is a connection travel with the access", () => {
+    const setup = new ClientSetup();
+    setup.isNear = false;
+    setup.send(10);
+    setup.clock.pass(200);
+    setup.send(10);
+    const link = setup.last(setup.accesses);
+    expect(link.takeFrames()).toEqual([]);
+    link.open();
+    expect(link.takeFrames().map(({ type }) => type)).toEqual(["access", "batch"]);
+    // What is called from now on waits for the answer, or for a repeat.
+    setup.send(10);
+    expect(link.takeFrames()).toEqual([]);
+  });
+
+  test("waits with a repeat for the answer over a connection that took long", () => {
+    const setup = new ClientSetup();
+    setup.isNear = false;
+    setup.clock.endTurn();
+    setup.clock.pass(300);
+    setup.last(setup.accesses).open();
+    setup.clock.pass(599);
+    expect(setup.accesses.length).toBe(1);
+    setup.clock.pass(1);
+    expect(setup.accesses.length).toBe(2);
+  });
+
+  test("ends with the reason why there cannot be a connection", () => {
+    const setup = new ClientSetup();
+    setup.isNear = false;
+    setup.clock.endTurn();
+    setup.last(setup.accesses).receive({ type: "refused", code: "bad_certificate", message: "expired" });
+    expect(setup.reason).toMatchObject({ code: "bad_certificate", outcome: "not_sent" });
+  });
+
+  test("knows that nobody has seen what had no connection", async () => {
+    const setup = new ClientSetup();
+    setup.isNear = false;
+    setup.send(10);
+    setup.clock.pass(15_000);
+    expect(setup.reason).toMatchObject({ code: "connect_timeout", outcome: "not_sent" });
+  });
+
   test("repeats an access that brings no answer, as the same access, with all that was called since", () => {
     const setup = new ClientSetup();
     setup.send(10);

@@ -40,6 +40,8 @@ export class ClientSetup {
   readonly opens: FakeLink[] = [];
   readonly asks: FakeLink[] = [];
   readonly states: string[] = [];
+  /** A link of one request has its connection at once. */
+  isNear = true;
   reason: DuowireError | undefined;
   readonly communication: Communication;
   private outgoing: Outgoing | undefined;
@@ -51,6 +53,7 @@ export class ClientSetup {
     const made = (list: FakeLink[], kind: FakeLink["kind"]) => {
       const link = new FakeLink(kind);
       list.push(link);
+      if (kind === "access" && this.isNear) this.clock.atTurnEnd(() => link.open());
       return link;
     };
     const network: Network = {

@@ -10,11 +10,14 @@ import { type ExchangeMode, openHttpExchangeLink, polling, streaming } from "../
 import { AcceptedExchangeLink } from "../../src/link/http-exchange-server.js";
 import { openHttpPostLink } from "../../src/link/http-post.js";
 import { alwaysGranted, type ClaimParking } from "../../src/link/parking.js";
+import { REQUESTS_AT_ONCE_MAX } from "../../src/link/post.js";
 import { openWebSocketLink } from "../../src/link/websocket.js";
 import { acceptWebSocket } from "../../src/link/websocket-server.js";
 import { AccessLink } from "../../src/server/access-link.js";
 import type { Exchange } from "../../src/server/exchange.js";
+import { readFirstFrame } from "../../src/server/request-reading.js";
 import { MemoryLink } from "../../src/testing/memory-link.js";
+import { FakeClock } from "../support/fake-clock.js";
 import { startProxy, unusedPort } from "../support/faulty-proxy.js";
 import { WildProxy } from "../support/wild-proxy.js";
 import { type ExchangeFaults, ExchangeServer, noFaults } from "./exchange-server.js";
@@ -199,9 +202,124 @@ describe("http-exchange", () => {
     expect(said).toEqual(["older"]);
     expect(accepted.request(head(3), new Uint8Array(0), answer("third"))).toBe(true);
     expect(accepted.request(head(3), new Uint8Array(0), answer("third again"))).toBe(true);
-    expect(accepted.request(head(4), new Uint8Array(0), answer("fourth"))).toBe(false);
+    expect(accepted.request(head(4), new Uint8Array(0), answer("fourth"))).toBe(true);
+    expect(accepted.request(head(5), new Uint8Array(0), answer("fifth"))).toBe(false);
     expect(accepted.request(head(1), new Uint8Array(0), answer("first"))).toBe(true);
     accepted.close("the test is over");
+  });
+});
+
+/** What becomes of the first try of each request: its answer is lost in silence, its connection is reset, or nothing. */
+type Fate = "silence" | "reset" | "good";
+
+/** A link whose first requests meet these fates; the server's end is told of everything. */
+async function fatefulExchange(fates: readonly Fate[]) {
+  const [near, far] = [new Recorder(), new Recorder()];
+  const accepted = new AcceptedExchangeLink(systemClock, identity().link, () => {});
+  accepted.listen(far);
+  const tries = new Map<number, number>();
+  const httpServer = createServer(async (request, response) => {
+    const pieces: Buffer[] = [];
+    for await (const piece of request) pieces.push(piece);
+    const body = new Uint8Array(Buffer.concat(pieces));
+    const { first: head, rest } = readFirstFrame(Buffer.from(body));
+    if (head?.type !== "exchange") return;
+    const count = (tries.get(head.number) ?? 0) + 1;
+    tries.set(head.number, count);
+    const fate = count === 1 ? (fates[head.number - 1] ?? "good") : "good";
+    const isHeard = fate === "good";
+    // The server's end of a connection that broke is told, the client's is not.
+    const answer = {
+      queuedBytes: 0,
+      write: (octets: Uint8Array) => void (isHeard && response.write(octets)),
+      end: () => void (isHeard && response.end()),
+    };
+    response.writeHead(200, { "content-type": "application/octet-stream" });
+    accepted.request(head, rest, answer);
+    if (fate === "reset") request.socket.resetAndDestroy();
+    if (fate !== "good") accepted.aborted(answer);
+  });
+  const link = openHttpExchangeLink(`http://127.0.0.1:${await listen(httpServer)}/WAO.1`, identity(), streaming);
+  link.listen(near);
+  onTestFinished(() => link.close("the test is over"));
+  return { near, far, link, accepted, tries };
+}
+
+describe("http-exchange whose answers are lost", () => {
+  test("asks again for an answer that a later one has overtaken", async () => {
+    const { near, far, link, accepted, tries } = await fatefulExchange(["silence"]);
+    link.send(numbered(1));
+    await expect.poll(() => far.received).toEqual([1]);
+    accepted.send(numbered(1));
+    link.send(numbered(2));
+    await expect.poll(() => far.received).toEqual([1, 2]);
+    accepted.send(numbered(2));
+    await expect.poll(() => near.received, { timeout: 800 }).toEqual([1, 2]);
+    expect(tries.get(1)).toBe(2);
+    expect(near.ends).toEqual([]);
+  });
+
+  test("asks again for all answers when the connection of one has broken", async () => {
+    const { near, far, link, accepted, tries } = await fatefulExchange(["silence", "reset"]);
+    link.send(numbered(1));
+    await expect.poll(() => far.received).toEqual([1]);
+    accepted.send(numbered(1));
+    link.send(numbered(2));
+    await expect.poll(() => near.received, { timeout: 800 }).toEqual([1]);
+    expect([tries.get(1), tries.get(2)]).toEqual([2, 2]);
+    expect(near.ends).toEqual([]);
+  });
+});
+
+describe("http-exchange on a long way", () => {
+  test("has up to four requests under way, at a distance from each other", async () => {
+    const arrivedAt: number[] = [];
+    const answers: { end(): void }[] = [];
+    const httpServer = createServer((request, response) => {
+      arrivedAt.push(performance.now());
+      answers.push(response);
+      request.resume();
+    });
+    const href = `http://127.0.0.1:${await listen(httpServer)}/WAO.1`;
+    const link = openHttpExchangeLink(href, identity(), streaming);
+    link.listen(new Recorder());
+    const talk = setInterval(() => link.send(numbered(1)), 10);
+    onTestFinished(() => {
+      clearInterval(talk);
+      link.close("the test is over");
+    });
+    await expect.poll(() => arrivedAt.length, { timeout: 5_000 }).toBe(REQUESTS_AT_ONCE_MAX);
+    const [, second = 0, third = 0, fourth = 0] = arrivedAt;
+    expect(Math.min(third - second, fourth - third)).toBeGreaterThan(50);
+    expect(link.queuedBytes).toBeGreaterThan(0);
+  });
+
+  test("gathers what the server says, but for the first word of a turn", () => {
+    const clock = new FakeClock();
+    const accepted = new AcceptedExchangeLink(clock, identity().link, () => {});
+    accepted.listen(new Recorder());
+    const written: number[] = [];
+    const answer = { queuedBytes: 0, write: (octets: Uint8Array) => void written.push(octets.length), end: () => {} };
+    const head = { type: "exchange", ...identity(), number: 1, confirmed: 0, parkMs: 20_000, holdMs: 20_000 } as const;
+    accepted.request(head, new Uint8Array(0), answer);
+    written.length = 0;
+    accepted.send(new Uint8Array(1));
+    accepted.send(new Uint8Array(2));
+    expect(written).toEqual([1, 2]);
+    clock.pass(5);
+    accepted.send(new Uint8Array(3));
+    clock.pass(5);
+    accepted.send(new Uint8Array(4));
+    expect(written).toEqual([1, 2]);
+    clock.pass(5);
+    expect(written).toEqual([1, 2, 3, 4]);
+    clock.pass(100);
+    accepted.send(new Uint8Array(5));
+    expect(written).toEqual([1, 2, 3, 4, 5]);
+    clock.pass(1);
+    accepted.send(new Uint8Array(6));
+    accepted.close("what waits still leaves");
+    expect(written.slice(0, 6)).toEqual([1, 2, 3, 4, 5, 6]);
   });
 });
 

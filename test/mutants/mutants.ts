@@ -115,7 +115,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a repeated access says that it is the first",
     file: "src/client/first-communication.ts",
-    find: `const triedMsAgo = this.triedMsAgo(now);`,
+    find: `const triedMsAgo = this.triedMsAgo(now, candidate);`,
     replace: `const triedMsAgo = 0;`,
   },
   {

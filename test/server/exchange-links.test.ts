@@ -11,14 +11,14 @@ function request(key: Uint8Array, number: number): Uint8Array {
 test("a request of a link that is dead is no error to the holder of the key, and 404 to anybody else", async () => {
   const { url, server, refusals } = await startServer();
   const { address, id, keyOctets } = await access(url);
-  const late = await send("POST", address, { body: request(keyOctets, 3) });
+  const late = await send("POST", address, { body: request(keyOctets, 5) });
   expect([late.status, late.frames]).toEqual([
     200,
     [expect.objectContaining({ type: "refused", code: "attach_stale" })],
   ]);
   expect(refusals).toEqual([]);
-  expect((await send("POST", address, { body: request(new Uint8Array(32), 3) })).status).toBe(404);
+  expect((await send("POST", address, { body: request(new Uint8Array(32), 5) })).status).toBe(404);
   server.sessions.end(id);
   await expect.poll(() => server.sessions.size).toBe(0);
-  expect((await send("POST", address, { body: request(keyOctets, 3) })).status).toBe(410);
+  expect((await send("POST", address, { body: request(keyOctets, 5) })).status).toBe(410);
 });

@@ -76,9 +76,7 @@ export class Checker implements Watcher {
     const party = this.partyOf(end);
     if (party !== undefined) {
       for (const frame of wireFrames(octets)) party.hears(frame, end);
-      // A refusal is no sign of life: it may be a proxy's.
-      const isHeard = end === party.currentLink && !end.isClosing && octets[0] !== wireTypes.refused;
-      if (isHeard) party.lastHeardMs = party.machine.monotonicMs();
+      if (party.isAliveBy(octets, end)) party.lastHeardMs = party.machine.monotonicMs();
       const other = this.otherOf(party);
       if (other !== undefined)
         for (const { sequence, type } of wireFrames(octets)) if (type !== wireTypes.ack) other.arrives(sequence);

@@ -7,7 +7,7 @@ import type { End } from "./end.js";
 import { demand, SimulationFailure } from "./failure.js";
 import { type Message, type MessageClass, readMessage } from "./messages.js";
 import type { Connection } from "./network.js";
-import { codeOfClose, type WireFrame, wireTypes } from "./wire.js";
+import { codeOfClose, type WireFrame, wireFrames, wireTypes } from "./wire.js";
 import type { Machine } from "./world.js";
 
 /** The most octets of messages in one batch, and those beyond the window that urgent ones may use: spec/session.md. */
@@ -56,6 +56,9 @@ export class Party {
   receiver: Party | undefined;
   /** The link over which this party attached last, or said WELCOME last. */
   currentLink: End | undefined;
+  /** A client's link that was welcomed, and the one before the attach that waits for its welcome. */
+  private welcomedLink: End | undefined;
+  private formerLink: End | undefined;
   state = "fresh";
   reason: DuowireError | undefined;
   /** When something of the other half came last, by this party's own clock. */
@@ -71,6 +74,8 @@ export class Party {
   lastAttach: { readonly octets: Uint8Array; readonly number: number; readonly connection: Connection } | undefined;
   private attaches = 0;
   private currentSince = 0;
+  /** The attach from which on the other half's clock is known: over a former link, that of that link. */
+  private statedSince = 0;
   private readonly startedMs: number;
   private readonly gotLong = new Set<number>();
   /** Long messages are cut in the order in which they were sent, and end in any. */
@@ -140,7 +145,7 @@ export class Party {
   delivered(messages: readonly Message[], peerClockMs: number): void {
     demand(this.reason === undefined, "after_end", () => `${this.name} got a message after its end`);
     const { link } = this.checker;
-    if (link !== undefined && link !== this.currentLink) {
+    if (link !== undefined && link !== this.currentLink && link !== this.formerLink) {
       throw new SimulationFailure(
         "loser",
         `${this.name} took a message over ${link.name}, and another link has attached`,
@@ -213,9 +218,21 @@ export class Party {
    * on, and the only one.
    */
   hears({ type }: WireFrame, end: End): void {
-    if (type !== wireTypes.welcome || !this.asking.includes(end) || end.isClosing) return;
-    this.currentLink = end;
+    if (type !== wireTypes.welcome || end.isClosing) return;
+    if (this.asking.includes(end)) this.currentLink = end;
+    else if (end !== this.currentLink) return;
     this.asking = [];
+    this.welcomedLink = end;
+    this.formerLink = undefined;
+    this.statedSince = this.currentSince;
+  }
+
+  /** Whether what comes over `end` is a sign of life: a refusal may be a proxy's. */
+  isAliveBy(octets: Uint8Array, end: End): boolean {
+    if (end.isClosing || octets[0] === wireTypes.refused) return false;
+    if (end === this.currentLink) return true;
+    const numbered: readonly number[] = [wireTypes.batch, wireTypes.fragment, wireTypes.ack];
+    return end === this.formerLink && [...wireFrames(octets)].some(({ type }) => numbered.includes(type));
   }
 
   /** The other half acknowledges: then it must have got all that came with these batches. */
@@ -255,8 +272,10 @@ export class Party {
     if (type !== wireTypes.welcome && type !== wireTypes.access && !isAttach) return;
     if (type === wireTypes.access) this.asks(end);
     else this.asking = [];
+    if (isAttach && this.currentLink === this.welcomedLink) this.formerLink = this.currentLink;
     this.currentLink = end;
     this.currentSince = this.machine.world.now;
+    if (this.formerLink === undefined) this.statedSince = this.currentSince;
     if (type !== wireTypes.welcome) this.attaches += 1;
     if (isAttach) this.lastAttach = { octets, number: this.attaches, connection: end.connection };
   }
@@ -294,9 +313,9 @@ export class Party {
     demand(kept, "window", () => `${this.name} keeps ${unackedBytes} octets for replay, and ${onWay} are on their way`);
   }
 
-  /** What a party is told of the other's clock is never ahead, unless that clock stood still since they attached. */
+  /** What a party is told of the other's clock is never ahead, unless that clock stood still since it was stated. */
   private checkClock(sender: Party, toldMs: number): void {
-    if (sender.machine.stoodAt >= this.currentSince) return;
+    if (sender.machine.stoodAt >= this.statedSince) return;
     const truthMs = sender.machine.monotonicMs() - sender.startedMs;
     const isFair = toldMs >= 0 && toldMs <= truthMs + CLOCK_SLACK_MS;
     demand(

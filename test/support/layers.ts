@@ -43,7 +43,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
 export const IMPURE_FILES: readonly string[] = ["src/base/clock.ts"];
 
 /** `#name` imports (see "imports" in package.json) and the layer that owns each. Only that layer may use it. */
-export const INTERNAL_IMPORTS: Readonly<Record<string, string>> = { "#websocket": "link" };
+export const INTERNAL_IMPORTS: Readonly<Record<string, string>> = { "#post": "link", "#websocket": "link" };
 
 /** Files that may say `any`: the one place where a Proxy stands for types that exist only at compile time. */
 export const ANY_FILES: readonly string[] = ["src/rpc/stub.ts"];

@@ -31,6 +31,7 @@ const COLUMNS = [
   "first",
   "p50",
   "p99",
+  "ever",
   "late",
 ];
 
@@ -61,6 +62,7 @@ function cellsOf(result: string, verdict: Verdict): string[] {
     show(verdict.firstResultMs),
     show(verdict.p50Ms),
     show(verdict.p99Ms),
+    show(verdict.p99EverMs),
     show(verdict.lateMs),
   ];
 }

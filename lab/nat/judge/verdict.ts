@@ -1,7 +1,16 @@
 /** Holds what happened in a run against what was promised. Pure. */
 import type { Record as RunRecord } from "./run.js";
 import type { Scenario } from "./scenario.js";
-import { type Aftermath, type CallLine, type Count, count, type Direction, percentile, recoveryMs } from "./tally.js";
+import {
+  type Aftermath,
+  type CallLine,
+  type Count,
+  count,
+  type Delay,
+  type Direction,
+  percentile,
+  recoveryMs,
+} from "./tally.js";
 
 /** The outcome of one scenario: a row of the table. */
 export interface Verdict {
@@ -21,6 +30,8 @@ export interface Verdict {
   readonly firstResultMs: number | null;
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
+  /** The same of all calls, from the very first on. */
+  readonly p99EverMs: number | null;
   /** How late the judge's own timers were at worst: nothing measured is sharper than that. */
   readonly lateMs: number;
   readonly codes: Readonly<Record<string, number>>;
@@ -55,6 +66,11 @@ export function judge(scenario: Scenario, record: RunRecord, timeFactor = 1): Ve
     firstResultMs: firstResult(record, calls),
     p50Ms: percentile(delays, 0.5) ?? null,
     p99Ms: percentile(delays, 0.99) ?? null,
+    p99EverMs:
+      percentile(
+        counts.flatMap(({ delays: all }) => all.map(({ tookMs }) => tookMs)),
+        0.99,
+      ) ?? null,
   };
   const { name, what, promise, needs, promised } = scenario;
   const inDeath = promised.settlesMs !== undefined;
@@ -71,12 +87,12 @@ export function judge(scenario: Scenario, record: RunRecord, timeFactor = 1): Ve
     ...figures,
     lateMs: record.lateMs,
     codes: mergeCodes(counts),
-    notes: notesOf(record),
+    notes: [...notesOf(record), ...counts.flatMap((one) => slowRuns(one, promised.p99Ms, record.beganAt))],
     complaints: record.complaints,
   };
 }
 
-type Figures = Pick<Verdict, "up" | "down" | "kept" | "recoveryMs" | "firstResultMs" | "p50Ms" | "p99Ms">;
+type Figures = Pick<Verdict, "up" | "down" | "kept" | "recoveryMs" | "firstResultMs" | "p50Ms" | "p99Ms" | "p99EverMs">;
 
 /** G1 and the times: nothing lost, doubled, out of order, failed or hung, the session kept. */
 function brokenInLife({ promised }: Scenario, figures: Figures, timeFactor: number, record: RunRecord): string[] {
@@ -220,6 +236,28 @@ function notesOf({ lines, beganAt }: RunRecord): string[] {
     if (line.kind !== "note" && line.kind !== "closed" && line.kind !== "session") return [];
     const text = line.kind === "note" ? line.text : line.kind === "closed" ? `closed ${line.code}` : "session";
     return [`${((line.at - beganAt) / 1000).toFixed(3)} s ${line.client} ${text}`];
+  });
+}
+
+/** Of each stretch of calls that took longer than 99 of 100 may: when they were made, how many they are, the slowest. */
+function slowRuns(
+  { client, direction, delays }: Pick<Count, "delays"> & { readonly client: string; readonly direction: Direction },
+  limitMs = Number.POSITIVE_INFINITY,
+  beganAt: number,
+): string[] {
+  const runs: Delay[][] = [];
+  let isInside = false;
+  for (const delay of delays) {
+    if (delay.tookMs > limitMs) {
+      if (!isInside) runs.push([]);
+      runs.at(-1)?.push(delay);
+    }
+    isInside = delay.tookMs > limitMs;
+  }
+  return runs.map((run) => {
+    const [first, last] = [run[0], run.at(-1)].map((one) => (((one?.madeAt ?? 0) - beganAt) / 1000).toFixed(3));
+    const most = Math.max(...run.map(({ tookMs }) => tookMs));
+    return `${first} s ${client} ${run.length} calls ${direction} until ${last} s took up to ${show(most)}`;
   });
 }
 

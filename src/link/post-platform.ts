@@ -1,0 +1,30 @@
+/** One POST by the platform's own fetch: a browser chooses the connection, and tells nothing of it. */
+import type { Post } from "./post.js";
+
+/** How many requests one link may have under way at once: a browser opens six connections, for all its tabs. */
+export const REQUESTS_AT_ONCE = 2;
+
+/** See {@link Post}. */
+export const post: Post = async (href, bodyOf, signal) => {
+  const body = bodyOf() as Uint8Array<ArrayBuffer> | undefined;
+  if (body === undefined) throw new Error("given up before it was sent");
+  const answer = await fetch(href, {
+    method: "POST",
+    body,
+    redirect: "manual",
+    cache: "no-store",
+    credentials: "omit",
+    signal,
+  });
+  return {
+    status: answer.type === "opaqueredirect" ? 300 : answer.status,
+    header: (name) => answer.headers.get(name) ?? undefined,
+    async read(receive) {
+      for (const reader = answer.body?.getReader(); reader !== undefined; ) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        receive(value);
+      }
+    },
+  };
+};
