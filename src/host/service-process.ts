@@ -216,13 +216,14 @@ export class ServiceProcess implements CommunicationProcess {
     if (state === before) return;
     this.grounds.observer.stateChanged(this.access, state);
     if (this.service === undefined) return;
-    if (state === "interrupted") this.tell("interrupted");
-    else if (state === "open" && before === "interrupted") this.tell("resumed");
+    if (state === "interrupted") void this.tell("interrupted");
+    else if (state === "open" && before === "interrupted") void this.tell("resumed");
   }
 
-  private tell(method: "interrupted" | "resumed"): void {
+  /** Never rejects: neither what a hook throws nor a promise of it that rejects is more than its service's error. */
+  private async tell(method: "interrupted" | "resumed"): Promise<void> {
     try {
-      this.service?.[method]?.();
+      await this.service?.[method]?.();
     } catch (error) {
       this.grounds.observer.serviceError(this.access, method, error);
     }

@@ -107,10 +107,10 @@ export class Service<Client = unknown> {
 
   /** Runs before the client's first call. If it throws, the access is refused: `service_failed`. */
   opened?(): void | Promise<void>;
-  /** The client cannot be reached for now. */
-  interrupted?(): void;
-  /** The client is back. */
-  resumed?(): void;
+  /** The client cannot be reached for now. Nothing waits for it; if it throws, that is a `service_error`. */
+  interrupted?(): void | Promise<void>;
+  /** The client is back. As `interrupted`: nothing waits for it. */
+  resumed?(): void | Promise<void>;
   /** Answers plain HTTP at this session's address: a page, a picture, a download. */
   fetch?(request: Request): Response | Promise<Response>;
   /** The session has ended. Runs once, with a deadline. */

@@ -225,9 +225,18 @@ export class Server<Service extends object = object> extends typedEventTarget<Se
     const { id, service } = access;
     const detail = { session: this.sessions.get(id), id, method, error };
     const { onError } = this.#core.settings;
-    if (onError !== undefined) onError(error, detail);
+    if (onError !== undefined) void this.#report(() => onError(error, detail));
     else if (!this.#listened.has("service_error")) this.#warnings.warn(service, method, error);
     this.#tell("service_error", detail);
+  }
+
+  /** Runs the program's own report of an error; a report that fails is nobody's end. Never rejects. */
+  async #report(run: () => unknown): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      this.#tell("error", { error });
+    }
   }
 
   #carrierEnded(detail: ServerEvents["carrier_ended"]): void {

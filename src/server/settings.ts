@@ -81,7 +81,7 @@ export interface ServerOptions<Service extends object = object> {
   readonly queueBytesMax?: number;
   /**
    * Is told what a service threw (D24). Default: the event `service_error`, and where nobody listens to that, a
-   * warning of the process, once per kind.
+   * warning of the process, once per kind. It may be async; if it throws or rejects, that is an event `error`, no more.
    */
   readonly onError?: (error: unknown, where: FailedCall) => void;
   /** Origins of pages on other hosts that may use this server, such as `https://app.example.com`. None. */

@@ -265,6 +265,65 @@ test("errors in interrupted and asyncDispose are the server's to see, and nobody
   await expect.poll(() => told).toEqual(["in interrupted", "in asyncDispose"]);
 });
 
+class BadAsyncHooks extends Service {
+  ping() {
+    return "pong";
+  }
+
+  fail() {
+    throw new Error("in a method");
+  }
+
+  override async interrupted() {
+    throw new Error("in async interrupted");
+  }
+
+  override async resumed() {
+    throw new Error("in async resumed");
+  }
+}
+
+test("async interrupted and resumed that reject are the server's to see, and not the end of its process", async () => {
+  const told: string[] = [];
+  const onError = (error: unknown, { method }: { method: string }) => {
+    told.push(`${method}: ${(error as Error).message}`);
+  };
+  const server = await serve({ address: "http://127.0.0.1:0/WAO", service: BadAsyncHooks, onError });
+  onTestFinished(() => server.close());
+  const proxy = await startProxy(server.address.port);
+  const session = connect<BadAsyncHooks>(`http://127.0.0.1:${proxy.port}/WAO`);
+  await session.remote.ping();
+  await expect.poll(() => session.link?.kind).toBe("websocket");
+  proxy.destroyAll();
+  const expected = ["interrupted: in async interrupted", "resumed: in async resumed"];
+  await expect.poll(() => told).toEqual(expected);
+  expect(await session.remote.ping()).toBe("pong");
+});
+
+test.for([
+  [
+    "throws",
+    () => {
+      throw new Error("the log is down");
+    },
+  ],
+  [
+    "rejects",
+    async () => {
+      throw new Error("the log is down");
+    },
+  ],
+] as const)("an onError that %s is an event `error` of the server, and no session's end", async ([, onError]) => {
+  const server = await serve({ address: "http://127.0.0.1:0/WAO", service: BadAsyncHooks, onError });
+  onTestFinished(() => server.close());
+  const told: string[] = [];
+  server.addEventListener("error", ({ detail }) => told.push((detail.error as Error).message));
+  const session = connect<BadAsyncHooks>(server.address.href);
+  await expect(session.remote.fail()).rejects.toThrow("in a method");
+  await expect.poll(() => told).toEqual(["the log is down"]);
+  expect(await session.remote.ping()).toBe("pong");
+});
+
 test("an interrupted session whose lease runs out ends on both sides with lease_expired", async () => {
   const server = await start({ leaseMs: 1_000 });
   const proxy = await startProxy(server.address.port);
