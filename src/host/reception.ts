@@ -7,7 +7,7 @@
 import type { Access, AccessProof, ProcessState } from "../access/communication-process.js";
 import type { Secrets } from "../access/secrets.js";
 import type { CancelTimer, Clock } from "../base/clock.js";
-import { DuowireError, type ErrorCode } from "../base/errors.js";
+import { DuowireError, type ErrorCode, protocolError } from "../base/errors.js";
 import { MalformedOctets, sameOctets } from "../base/octets.js";
 import { type Application, Driver } from "../driver/driver.js";
 import type { AttachFrame } from "../frame/control.js";
@@ -160,14 +160,15 @@ export class Reception {
       return undefined;
     }
     let number = this.driver.adopt(arrival.link);
-    const extras = () => this.welcomeOf(attach);
-    if (this.driver.receiveAttach(number, attach, extras()) === "supersede") {
+    const extras = this.welcomeOf(attach);
+    if (this.driver.receiveAttach(number, attach, extras) === "supersede") {
       this.supersede();
       number = this.driver.adopt(arrival.link);
-      this.driver.receiveAttach(number, attach, extras());
+      this.driver.receiveAttach(number, attach, extras);
     }
     if (this.driver.session.attachedLink === number) {
       this.incarnation = attach.incarnation;
+      this.newestAttach = attach.attach;
       if (attach.type === "attach") this.wasAttached = true;
       this.arrived = arrival.link.kind === "access" ? arrival : undefined;
       this.sayGoAway();
@@ -192,13 +193,21 @@ export class Reception {
       const message = `this server speaks version ${WIRE_VERSION} of the wire, and the client ${attach.version}`;
       return new DuowireError("version_unsupported", message);
     }
+    // Judged here, not by the conversation: that of the owner would be over by then.
+    if (attach.received !== 0 && !this.isOwner(attach)) {
+      return protocolError("a client that is new here states what it has received");
+    }
     return undefined;
+  }
+
+  /** Whose conversation it is. */
+  private isOwner({ incarnation }: AttachFrame | AccessProof): boolean {
+    return this.incarnation !== undefined && sameOctets(this.incarnation, incarnation);
   }
 
   private welcomeOf(attach: AttachFrame | AccessProof) {
     const { access, secrets, links } = this.options;
-    this.newestAttach = Math.max(this.lastAttach, attach.attach);
-    const admission = secrets.admission(access.id, this.lastAttach);
+    const admission = secrets.admission(access.id, attach.attach);
     if (attach.type === "attach") return { admission };
     const { heldMs } = attach;
     return { admission, id: access.id, key: access.key, links, ...(heldMs !== undefined && { heldMs }) };
@@ -207,7 +216,6 @@ export class Reception {
   /** Another client with the key: the first one's conversation ends, a new one begins (D11). */
   private supersede(): void {
     const before = this.driver;
-    this.newestAttach = 0;
     if (this.incarnation !== undefined) this.superseded.push(this.incarnation);
     if (this.superseded.length > SUPERSEDED_KEPT) this.superseded.shift();
     this.driver = this.converse();

@@ -62,6 +62,29 @@ describe("Reception", () => {
     expect(next.closeReason).toBeUndefined();
   });
 
+  test("refuses another client that states what it cannot have received, and its owner goes on", () => {
+    const { arrive, made } = reception();
+    const owner = arrive();
+    owner.receive({ type: "attach", key, ...attachFields(3) });
+    owner.takeFrames();
+    const { conversation } = made;
+    const other = arrive();
+    const incarnation = octets(16, 2);
+    other.receive({ type: "attach", key, ...attachFields(90, { incarnation, received: 5 }) });
+    expect(other.takeFrames()).toMatchObject([{ type: "refused", code: "protocol_error" }]);
+    expect([made.conversation === conversation, made.state, owner.takeFrames()]).toEqual([true, "open", []]);
+    // Nor does it make the owner's admission tokens old.
+    expect(made.lastAttach).toBe(3);
+    const later = arrive();
+    later.receive({ type: "attach", key, ...attachFields(90, { received: 5 }) });
+    expect(later.takeFrames()).toMatchObject([{ type: "refused", code: "protocol_error" }]);
+    expect(made.lastAttach).toBe(3);
+    const next = arrive();
+    next.receive({ type: "attach", key, ...attachFields(1, { incarnation }) });
+    expect(next.takeFrames().map(({ type }) => type)).toEqual(["welcome"]);
+    expect(made.conversation === conversation).toBe(false);
+  });
+
   test("ends a link that does not prove itself in time, without a word", () => {
     const { arrive, clock } = reception();
     const link = arrive();
