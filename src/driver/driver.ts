@@ -8,7 +8,7 @@ import { DuowireError, protocolError } from "../base/errors.js";
 import { joinOctets, MalformedOctets } from "../base/octets.js";
 import type { AccessFrame, AttachFrame, GoAwayFrame, RefusedFrame, WelcomeFrame } from "../frame/control.js";
 import { decodeFrames } from "../frame/frame.js";
-import { AHEAD_BYTES_MAX, type AnnouncedLimits } from "../frame/limits.js";
+import { AHEAD_BYTES_MAX, type AnnouncedLimits, WINDOW_RESERVE_BYTES, WRITE_BYTES_MAX } from "../frame/limits.js";
 import type { Link } from "../frame/link.js";
 import type { Outgoing } from "../session/outgoing.js";
 import type { AttachProof, LinkNumber, SessionOptions, SessionOutput, WelcomeExtras } from "../session/outputs.js";
@@ -80,9 +80,12 @@ export class Driver {
   private isBroken = false;
   private cancelTimer: CancelTimer | undefined;
   private timerAt = Number.POSITIVE_INFINITY;
+  private readonly windowBytes: number;
+  private peerWindowBytes: number;
 
   constructor(options: DriverOptions) {
     this.clock = options.clock;
+    this.windowBytes = this.peerWindowBytes = options.limits.windowBytes;
     this.events = options.events;
     this.session = new Session(options, this.clock.monotonicMs());
     this.application = options.application(this.session.outgoing, () => this.wake());
@@ -209,6 +212,7 @@ export class Driver {
       case "ahead":
         return this.guarded(() => this.application.receiveAhead(output.messages));
       case "limits":
+        this.peerWindowBytes = output.limits.windowBytes;
         return this.application.setLimits(output.limits);
       case "drop":
         return this.dropLink(output.link, output.reason);
@@ -254,7 +258,22 @@ export class Driver {
   private transmit(number: LinkNumber, frames: readonly Uint8Array[]): void {
     const link = this.links.get(number);
     if (link === undefined) return;
-    for (const write of writesOf(frames)) link.send(write);
+    if (link.queuedBytes <= this.linkBytesMax()) {
+      for (const write of writesOf(frames)) link.send(write);
+      return;
+    }
+    this.dropLink(number, "the far side does not read what it asked for");
+    this.session.linkClosed(number);
+  }
+
+  /**
+   * What waits in a link at most while the far side reads (spec/session.md, section 7). Batches keep to the window; but
+   * whoever sends PINGs and never reads would fill this side's memory with their PONGs.
+   */
+  private linkBytesMax(): number {
+    const { unackedBytes } = this.session.figures;
+    const underWayBytes = Math.max(unackedBytes, this.peerWindowBytes + WINDOW_RESERVE_BYTES);
+    return 2 * underWayBytes + this.windowBytes + WRITE_BYTES_MAX;
   }
 
   private dropLink(number: LinkNumber | undefined, reason: string): void {

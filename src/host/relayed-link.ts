@@ -30,6 +30,8 @@ export function relayLink(link: Link, flow: Flow, { clock, hasRoom, over }: Rela
   link.listen({
     opened: () => undefined,
     receive(octets) {
+      // What an acknowledgement among them speaks of has been passed on, and the process is to know that before.
+      passed.tell();
       if (hasRoom(octets.length)) flow.send(octets);
       else link.close("the process does not take what it is sent");
     },
@@ -78,7 +80,9 @@ class PassedOctets {
     this.cancelTimer?.();
   }
 
-  private tell(): void {
+  /** Tells it now; while octets wait in the link, it is told again soon. */
+  tell(): void {
+    this.cancelTimer?.();
     const { queuedBytes } = this.link;
     // A link may count what it puts around octets, too.
     const passedBytes = Math.max(this.toldBytes, this.sentBytes - queuedBytes);

@@ -219,6 +219,51 @@ describe("Driver comes to an end", () => {
   });
 });
 
+describe("Driver ends a link", () => {
+  /** A link whose far end reads nothing. */
+  function unread() {
+    const setup = new Setup();
+    const { link } = setup;
+    link.send = (octets) => {
+      link.queuedBytes += octets.length;
+    };
+    return setup;
+  }
+
+  test("whose far end asks for PONGs and reads none, before they fill the memory; the session goes on", () => {
+    const setup = unread();
+    const ping: Frame = { type: "ping", octets: octets(4_096) };
+    for (let n = 0; n < 10_000 && setup.link.closeReason === undefined; n += 1) {
+      setup.link.receive(ping, ping);
+      setup.clock.pass(0);
+    }
+    expect(setup.link.closeReason).toContain("does not read");
+    expect(setup.link.queuedBytes).toBeLessThan(4_000_000);
+    expect(setup.states.at(-1)).toBe("interrupted");
+    const next = new FakeLink();
+    const attach = { type: "attach", key: KEY, ...attachFields(2) } as const;
+    setup.driver.receiveAttach(setup.driver.adopt(next), attach, { admission: "2.token" });
+    expect([setup.states.at(-1), next.takeFrames()[0]?.type]).toEqual(["open", "welcome"]);
+  });
+
+  test("not for two windows of batches, half of them acknowledged, and as many acknowledgements as it asks for", () => {
+    const setup = unread();
+    let sequence = 0;
+    for (let acked = 0; acked <= 1; acked += 1) {
+      for (let n = 0; n < 15; n += 1) setup.send(66_000);
+      for (let n = 0; n < 1_000; n += 1) {
+        sequence += 1;
+        setup.link.receive(batch(sequence));
+      }
+      setup.clock.pass(0);
+      if (acked === 0) setup.link.receive({ type: "ack", sequence: 15 });
+    }
+    setup.clock.pass(0);
+    expect(setup.link.queuedBytes).toBeGreaterThan(1_900_000);
+    expect(setup.link.closeReason).toBeUndefined();
+  });
+});
+
 test("Driver gives a link that takes over to the next conversation when another client comes", () => {
   const setup = new Setup();
   const link = new FakeLink();

@@ -3,7 +3,7 @@ import type { Link, LinkEnd, LinkEvents, LinkKind } from "../../src/frame/link.j
 
 /** A link whose far end is the test. */
 export class FakeLink implements Link {
-  readonly queuedBytes = 0;
+  queuedBytes = 0;
   /** Each write that was sent, and not taken yet. */
   readonly writes: Uint8Array[] = [];
   closeReason: string | undefined;
