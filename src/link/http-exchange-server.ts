@@ -38,6 +38,8 @@ interface Early {
 const ANSWER_BYTES_MAX = 262_144;
 /** Requests that came before their turn: all that a client may have under way, but for the one they wait for. */
 const EARLY_MAX = REQUESTS_AT_ONCE_MAX - 1;
+/** Answers that are kept: of all that a client may have under way, and of the last request of a link that it closes. */
+const ANSWERS_KEPT_MAX = REQUESTS_AT_ONCE_MAX + 1;
 /**
  * Frames follow each other in one answer at this distance, and whatever comes meanwhile leaves together: a connection
  * that is new lets ten packets through in its first round trip, and answers are often on new ones.
@@ -85,7 +87,7 @@ export class AcceptedExchangeLink implements Link {
 
   /** A request of this link came. False: it belongs to a link that is dead, and is to be refused. */
   request(head: ExchangeFrame, frames: Uint8Array, answer: ExchangeAnswer): boolean {
-    if (this.isOver) return false;
+    if (this.isOver || head.number - head.confirmed > ANSWERS_KEPT_MAX) return false;
     for (const number of this.answers.keys()) if (number <= head.confirmed) this.answers.delete(number);
     if (head.number <= this.received) return this.repeat(head.number, answer);
     if (head.number > this.received + 1) {

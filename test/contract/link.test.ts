@@ -209,6 +209,19 @@ describe("http-exchange", () => {
   });
 });
 
+test("http-exchange keeps no more answers than a client has under way: one that confirms none is refused", () => {
+  const accepted = new AcceptedExchangeLink(new FakeClock(), identity().link, () => {});
+  accepted.listen(new Recorder());
+  const answer = { queuedBytes: 0, write: () => {}, end: () => {} };
+  const request = (number: number, confirmed: number) => {
+    const head = { type: "exchange", ...identity(), number, confirmed, parkMs: 0, holdMs: 0 } as const;
+    return accepted.request(head, new Uint8Array(0), answer);
+  };
+  const taken = [1, 2, 3, 4, 5, 6].map((number) => request(number, 0));
+  expect(taken).toEqual([true, true, true, true, true, false]);
+  expect([request(6, 1), request(7, 1), request(7, 6)]).toEqual([true, false, true]);
+});
+
 /** What becomes of the first try of each request: its answer is lost in silence, its connection is reset, or nothing. */
 type Fate = "silence" | "reset" | "good";
 
