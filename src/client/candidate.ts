@@ -34,6 +34,12 @@ export class Candidate implements LinkEvents {
     link.listen(this);
   }
 
+  /** Its link is more than plain HTTP. */
+  get isUpgrade(): boolean {
+    const { kind } = this.link;
+    return kind !== "http-exchange" && kind !== "access";
+  }
+
   get isAttached(): boolean {
     return this.number !== undefined;
   }

@@ -5,7 +5,7 @@
  * access, with the same address and the same process (D1). The first calls travel with it.
  */
 import type { CancelTimer, Clock } from "../base/clock.js";
-import { DuowireError, isErrorCode } from "../base/errors.js";
+import { DuowireError } from "../base/errors.js";
 import type { Driver } from "../driver/driver.js";
 import type { RefusedFrame } from "../frame/control.js";
 import { decodeFrames } from "../frame/frame.js";
@@ -13,6 +13,7 @@ import type { Link, LinkEnd } from "../frame/link.js";
 import type { EnterAccess } from "./access-turns.js";
 import type { Attempts } from "./attempts.js";
 import { Candidate } from "./candidate.js";
+import { errorOfRefusal } from "./refusal.js";
 
 /** Where nobody has listened for long, look again after this. */
 const GONE_REPEAT_MS = 1_000;
@@ -84,10 +85,9 @@ export class FirstCommunication {
   refused(refusal: RefusedFrame, link: Link): void {
     if (this.isOver) return;
     this.leave();
-    const code = isErrorCode(refusal.code) ? refusal.code : "not_duowire";
     // Of a server that cannot know whether it saw this access before, nobody knows whether the calls ran (D1).
-    const outcome = code === "access_unknown" ? "outcome_unknown" : "not_sent";
-    const error = new DuowireError(code, refusal.message, { side: "remote", outcome });
+    const outcome = refusal.code === "access_unknown" ? "outcome_unknown" : "not_sent";
+    const error = errorOfRefusal(refusal, { outcome });
     if (error.next !== "retry") return this.options.driver.fail(error);
     this.lastFailure = refusal.message;
     const attempt = this.underWay.find(({ candidate }) => candidate.link === link);

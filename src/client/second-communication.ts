@@ -13,7 +13,7 @@
  * - a session on plain HTTP looks for an upgrade now and then, and changes to it once an echo has come through.
  */
 import type { CancelTimer, Clock } from "../base/clock.js";
-import { DuowireError, isErrorCode } from "../base/errors.js";
+import { DuowireError } from "../base/errors.js";
 import { MalformedOctets } from "../base/octets.js";
 import type { Driver } from "../driver/driver.js";
 import type { RefusedFrame } from "../frame/control.js";
@@ -22,6 +22,7 @@ import type { Link, LinkEnd } from "../frame/link.js";
 import type { AttachProof } from "../session/outputs.js";
 import { ATTEMPTS_AT_ONCE, type Attempts, REPEAT_MS } from "./attempts.js";
 import { Candidate } from "./candidate.js";
+import { errorOfRefusal, isOfStranger } from "./refusal.js";
 
 /** How often a request may reach another node than the session's before that is final (D5). */
 const WRONG_NODES_MAX = 2;
@@ -47,8 +48,6 @@ export interface SecondCommunicationOptions {
   readonly incarnation: Uint8Array;
 }
 
-const isUpgrade = ({ kind }: Link) => kind !== "http-exchange" && kind !== "access";
-
 /** Keeps one session attached until it is closed. */
 export class SecondCommunication {
   private readonly candidates = new Set<Candidate>();
@@ -61,6 +60,8 @@ export class SecondCommunication {
   /** The best link that there is is an upgrade, as far as is known. */
   private hasUpgrade = true;
   private wrongNodes = 0;
+  /** An attach at the session's own address has been answered by its server. */
+  private wasReached = false;
   /** How often in this search an attach was overtaken by another path's echo. */
   private overtakings = 0;
   /** A refusal asked to wait until then: nothing new is tried before, whatever else fails meanwhile. */
@@ -122,11 +123,13 @@ export class SecondCommunication {
   /** The server refused an attach. */
   refused(refusal: RefusedFrame): void {
     if (this.isOver) return;
-    const code = isErrorCode(refusal.code) ? refusal.code : "not_duowire";
-    const error = new DuowireError(code, refusal.message, { side: "remote" });
-    this.wrongNodes += code === "wrong_node" ? 1 : 0;
-    const mayPass = (error.next === "retry" && this.wrongNodes <= WRONG_NODES_MAX) || code === "attach_stale";
-    if (!mayPass) return this.options.driver.fail(error);
+    const error = errorOfRefusal(refusal);
+    this.wrongNodes += error.code === "wrong_node" ? 1 : 0;
+    const mayPass = (error.next === "retry" && this.wrongNodes <= WRONG_NODES_MAX) || error.code === "attach_stale";
+    // Where the session's address has been reached, who answers in its place knows nothing of the session.
+    const isInPassing = this.wasReached && isOfStranger(refusal);
+    if (!mayPass && !isInPassing) return this.options.driver.fail(error);
+    if (isInPassing) this.options.failed?.();
     this.mustAsk = false;
     const wait = this.options.attempts.afterAnswerMs(refusal.retryAfterMs);
     if (refusal.retryAfterMs !== undefined) this.restUntil = this.options.clock.monotonicMs() + wait;
@@ -135,7 +138,8 @@ export class SecondCommunication {
 
   /** The attach over `link` was answered. */
   welcomed(link: Link): void {
-    for (const candidate of this.candidates) if (candidate.link === link) candidate.isWelcomed = true;
+    const candidate = [...this.candidates].find((one) => one.link === link);
+    if (candidate !== undefined) candidate.isWelcomed = this.wasReached = true;
     // What made the upgrade fail may be over.
     if (link.kind === "access" && this.isSearching) this.tryAfter(this.options.attempts.afterAnswerMs());
     if (link.kind !== "access") this.prefersHttp = link.kind === "http-exchange";
@@ -178,7 +182,7 @@ export class SecondCommunication {
 
   /** Whether a candidate is worth a change although the path that there is works. */
   private isBetter(candidate: Candidate): boolean {
-    return isUpgrade(candidate.link) && this.options.driver.link?.kind === "http-exchange";
+    return candidate.isUpgrade && this.options.driver.link?.kind === "http-exchange";
   }
 
   private tryNow(): void {
@@ -226,7 +230,7 @@ export class SecondCommunication {
     this.mustAsk = false;
     const candidate = new Candidate(asks ? ask(this.isHeldBack) : open(), now, driver, this);
     this.candidates.add(candidate);
-    if (!asks) this.hasUpgrade = isUpgrade(candidate.link);
+    if (!asks) this.hasUpgrade = candidate.isUpgrade;
   }
 
   /** A candidate's link is open. */
@@ -325,7 +329,7 @@ export class SecondCommunication {
     const failed = !candidate.isAttached || !candidate.wasOpen || !candidate.isWelcomed;
     if (!this.isSearching) return this.ensure();
     // Where upgrades do not get through, plain HTTP follows at once: that is not yet more than a slow path.
-    const isFollowed = end !== "refused" && !candidate.wasOpen && isUpgrade(candidate.link);
+    const isFollowed = end !== "refused" && !candidate.wasOpen && candidate.isUpgrade;
     if (failed && !isFollowed) this.options.failed?.();
     // What a question was answered has been dealt with, and says when to go on: at once, or later.
     if (!failed || (candidate.link.kind === "access" && end === "answered")) return;
@@ -334,7 +338,7 @@ export class SecondCommunication {
       return wait === undefined ? this.serverIsGone() : this.tryAfter(wait);
     }
     attempts.lost();
-    this.mustAsk = isUpgrade(candidate.link) && !candidate.wasOpen && !this.isAsking;
+    this.mustAsk = candidate.isUpgrade && !candidate.wasOpen && !this.isAsking;
     // Why the upgrade failed is asked at once (D6); an answer that lets us try again, or none, is what backs off.
     this.tryAfter(this.mustAsk ? 0 : attempts.afterAnswerMs());
   }
@@ -390,8 +394,7 @@ export class SecondCommunication {
   }
 
   private serverIsGone(): void {
-    const message =
-      "nobody listens at the server's address any more: the server, and the process of this session, are gone";
+    const message = "nobody listens at the server's address any more: the server, and this session's process, are gone";
     this.options.driver.fail(new DuowireError("unreachable", message, { side: "remote" }));
   }
 }

@@ -226,6 +226,54 @@ describe("SecondCommunication without a path", () => {
   );
 });
 
+describe("SecondCommunication whose attempts something else answers", () => {
+  const codes = ["redirected", "not_duowire", "bad_certificate"] as const;
+
+  test.each(codes)("goes on, backing off, where the session was attached before: %s", (code) => {
+    const setup = new ClientSetup("http-exchange");
+    setup.attach().die();
+    const stranger = () => {
+      for (const link of setup.alive) {
+        if (link.kind === "websocket") link.die("answered", "Unexpected server response: 302");
+        else link.open();
+      }
+      for (const link of setup.alive) link.receive({ type: "refused", code, message: "Welcome to the hotel" });
+    };
+    for (let second = 0; second < 30; second += 1) {
+      stranger();
+      setup.clock.pass(1_000);
+    }
+    expect(setup.reason).toBeUndefined();
+    expect(setup.states.at(-1)).toBe("interrupted");
+    const tried = setup.opens.length + setup.asks.length;
+    expect(tried).toBeGreaterThan(8);
+    expect(tried).toBeLessThan(60);
+    setup.clock.pass(5_000);
+    const back = setup.last(setup.opens);
+    back.open();
+    setup.welcome(back);
+    expect(setup.states.at(-1)).toBe("open");
+  });
+
+  test.each(codes)("ends where its address was never reached, since that is wrong: %s", (code) => {
+    const setup = new ClientSetup("http-exchange");
+    setup.identify();
+    setup.last(setup.opens).die("answered", "Unexpected server response: 404");
+    setup.clock.pass(0);
+    setup.last(setup.asks).open();
+    setup.last(setup.asks).receive({ type: "refused", code, message: "404, from something that is no duowire server" });
+    expect(setup.reason?.code).toBe(code);
+  });
+
+  test("ends by a code of its server that it does not know", () => {
+    const setup = new ClientSetup();
+    setup.attach().die();
+    setup.last(setup.opens).open();
+    setup.last(setup.opens).receive({ type: "refused", code: "of_tomorrow", message: "no" });
+    expect(setup.reason?.code).toBe("not_duowire");
+  });
+});
+
 describe("SecondCommunication with a silent path", () => {
   /** A session whose path has not acknowledged something for so long that it is suspect. */
   function suspect(): { setup: ClientSetup; silent: ReturnType<ClientSetup["attach"]> } {
