@@ -33,7 +33,26 @@ const REASON_CHARACTERS_MAX = 40;
 
 /** Opens a link to `href` (ws: or wss:), naming the admission token. Never throws: what goes wrong closes the link. */
 export function openWebSocketLink(href: string, admission: string): Link {
-  return new WebSocketLink(openWebSocket(href, [SUBPROTOCOL, ADMISSION_PREFIX + admission]));
+  try {
+    return new WebSocketLink(openWebSocket(href, [SUBPROTOCOL, ADMISSION_PREFIX + admission]));
+  } catch (error) {
+    return new ForbiddenLink(String((error as Error)?.message ?? error));
+  }
+}
+
+/** A link that never was: some browsers throw where a page's Content-Security-Policy lets it open no WebSocket. */
+class ForbiddenLink implements Link {
+  readonly kind = "websocket";
+  readonly queuedBytes = 0;
+
+  constructor(private readonly reason: string) {}
+
+  listen(events: LinkEvents): void {
+    queueMicrotask(() => events.closed(this.reason, "answered"));
+  }
+
+  send(): void {}
+  close(): void {}
 }
 
 class WebSocketLink implements Link {
