@@ -6,6 +6,7 @@ import { DuowireError, isErrorCode } from "../base/errors.js";
 import { typedEventTarget } from "../base/events.js";
 import { type AnnouncedLimits, defaultLimits } from "../frame/limits.js";
 import type { Link, LinkKind } from "../frame/link.js";
+import { openDoorAt } from "../link/door.js";
 import type { Channel } from "../rpc/channel.js";
 import type { Interceptor } from "../rpc/interceptors.js";
 import { RpcPeer } from "../rpc/peer.js";
@@ -97,6 +98,7 @@ export class ClientSession<Service extends object> extends typedEventTarget<Sess
   readonly #closing = deferred<DuowireError>();
   readonly #stopWatching: () => void;
   readonly #peer: RpcPeer;
+  readonly #clock: Clock;
   #address: ConnectionAddress;
   #state: ClientState = "connecting";
   #link: Link | undefined;
@@ -110,6 +112,7 @@ export class ClientSession<Service extends object> extends typedEventTarget<Sess
       throw new DuowireError("invalid_argument", message, { side: "local" });
     }
     this.#address = address;
+    this.#clock = parts.clock;
     this.opened = this.#opening.promise;
     this.closed = this.#closing.promise;
     const limits = { ...defaultLimits, ...options.limits };
@@ -195,14 +198,13 @@ export class ClientSession<Service extends object> extends typedEventTarget<Sess
 
   /**
    * Opens the door to the session's own pages for this browser, by a cookie that lasts as long as the lease (D26): from
-   * then on `session.address.href + "/…"` can be a link, a picture, a frame. Rejects with the reason when the server
-   * refuses it, or when the access is refused.
+   * then on `session.address.href + "/…"` can be a link, a picture, a frame. For pages of the server's own origin: a
+   * browser keeps cookies of another one (another port, too) from a page, whatever the server's `origins` are. Rejects
+   * with the reason when the server refuses it or the access, `unreachable` when no answer comes within 10 s.
    */
   async openDoor(): Promise<void> {
     await this.opened;
-    const key = this.#communication.key as Uint8Array<ArrayBuffer>;
-    const answer = await fetch(this.address.doorHref, { method: "POST", body: key, credentials: "include" });
-    if (!answer.ok) throw new DuowireError("session_ended", `the door of ${this.address.href} stays shut`);
+    await openDoorAt(this.address.doorHref, this.#communication.key as Uint8Array, this.#clock);
   }
 
   /**

@@ -42,7 +42,7 @@ export async function requestFrames(
   try {
     const answer = await post(href, bodyOf, signal);
     if (answer.header("content-type")?.startsWith(FRAMES_TYPE)) await readFrames(answer, receive);
-    else refuse(...(await strangeAnswer(answer)));
+    else refuse(...(await refusalIn(answer)));
     return { reason: "the answer has ended", end: "answered" };
   } catch (error) {
     const code = codeOf(error);
@@ -55,10 +55,13 @@ export async function requestFrames(
   }
 }
 
-/** Posts `octets` so that the request outlives the page that makes it; nobody hears of the answer. */
+/**
+ * Posts `octets` so that the request outlives the page that makes it; nobody hears of the answer. A redirection is not
+ * followed: it would take the key along, wherever it leads.
+ */
 export function postLeaving(href: string, octets: Uint8Array): void {
   const body = octets as Uint8Array<ArrayBuffer>;
-  void fetch(href, { method: "POST", body, keepalive: true, credentials: "omit" }).catch(() => {});
+  void fetch(href, { method: "POST", body, keepalive: true, redirect: "manual", credentials: "omit" }).catch(() => {});
 }
 
 async function readFrames(answer: Answer, receive: (frames: Uint8Array) => void): Promise<void> {
@@ -69,8 +72,8 @@ async function readFrames(answer: Answer, receive: (frames: Uint8Array) => void)
   });
 }
 
-/** What an answer means that is not made of frames: it comes from something else than a duowire server. */
-async function strangeAnswer(answer: Answer): Promise<[ErrorCode, string, number]> {
+/** What an answer says that is not made of frames: a refusal in JSON, or that it is no duowire server's. */
+export async function refusalIn(answer: Answer): Promise<[ErrorCode, string, number]> {
   const { status } = answer;
   if (status >= 300 && status < 400) {
     const where = answer.header("location") ?? "a target that the browser does not tell";

@@ -1,4 +1,5 @@
 /** One POST by the platform's own fetch: a browser chooses the connection, and tells nothing of it. */
+import { answerOf } from "./fetch-answer.js";
 import type { Post } from "./post.js";
 
 /** How many requests one link may have under way at once: a browser opens six connections, for all its tabs. */
@@ -16,15 +17,5 @@ export const post: Post = async (href, bodyOf, signal) => {
     credentials: "omit",
     signal,
   });
-  return {
-    status: answer.type === "opaqueredirect" ? 300 : answer.status,
-    header: (name) => answer.headers.get(name) ?? undefined,
-    async read(receive) {
-      for (const reader = answer.body?.getReader(); reader !== undefined; ) {
-        const { done, value } = await reader.read();
-        if (done) return;
-        receive(value);
-      }
-    },
-  };
+  return answerOf(answer);
 };
