@@ -80,8 +80,13 @@ export class Communication {
   private readonly stopWatching: CancelTimer;
   private id = "";
   private admission = "";
-  /** The first link at the session's own address is on its way; on a slow path the access's answer ends before. */
+  /**
+   * The next link, or request, is on its way, and what carries the session is one request, the access or a later one:
+   * on a slow path, and where no other link gets through, its answer ends before, and that is no interruption.
+   */
   private isUnderWay = true;
+  /** What the last attempt met that brought no link. */
+  linkFailure: string | undefined;
   /** The link is silent and attempts beside it have failed: there is no path, although nobody has said so. */
   private isCutOff = false;
   /** The state that was told last. */
@@ -170,8 +175,8 @@ export class Communication {
   private welcomed(welcome: WelcomeFrame, link: Link): void {
     this.admission = welcome.admission;
     if (this.second === undefined) this.identify(welcome);
+    this.isUnderWay = link.kind === "access";
     if (link.kind !== "access") {
-      this.isUnderWay = false;
       this.pathFound();
       this.options.events.link(link);
     }
@@ -193,7 +198,7 @@ export class Communication {
       attempts: this.attempts,
       open: () => network.open(this.id, this.admission, key, offered),
       ask: (isHeldBack) => network.ask(this.id, key, isHeldBack, offered),
-      failed: () => this.attemptFailed(),
+      failed: (reason, isCut) => this.attemptFailed(reason, isCut),
       key,
       incarnation: this.incarnation,
     });
@@ -205,8 +210,10 @@ export class Communication {
     else this.second.refused(refusal);
   }
 
-  /** Now it is more than a slow path, or a link that is silent for a moment. */
-  private attemptFailed(): void {
+  /** Where it means that there is no path, it is more than a slow one, or a link that is silent for a moment. */
+  private attemptFailed(reason: string, isCut: boolean): void {
+    this.linkFailure = reason;
+    if (!isCut) return;
     const { state, isHealthy } = this.driver.session;
     const isNews = state === "interrupted" ? this.isUnderWay : state === "open" && !isHealthy && !this.isCutOff;
     this.isUnderWay = false;

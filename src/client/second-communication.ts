@@ -12,17 +12,17 @@
  * - where plain HTTP brought no answer in time, the next one does not count on answers that stream;
  * - a session on plain HTTP looks for an upgrade now and then, and changes to it once an echo has come through.
  */
-import type { CancelTimer, Clock } from "../base/clock.js";
+import type { CancelTimer } from "../base/clock.js";
 import { DuowireError } from "../base/errors.js";
 import { MalformedOctets } from "../base/octets.js";
-import type { Driver } from "../driver/driver.js";
 import type { RefusedFrame } from "../frame/control.js";
 import { decodeFrames, encodeFrame } from "../frame/frame.js";
 import type { Link, LinkEnd } from "../frame/link.js";
 import type { AttachProof } from "../session/outputs.js";
-import { ATTEMPTS_AT_ONCE, type Attempts, REPEAT_MS } from "./attempts.js";
+import { ATTEMPTS_AT_ONCE, REPEAT_MS } from "./attempts.js";
 import { Candidate } from "./candidate.js";
 import { errorOfRefusal, isOfStranger } from "./refusal.js";
+import type { SecondCommunicationOptions } from "./second-communication-options.js";
 
 /** How often a request may reach another node than the session's before that is final (D5). */
 const WRONG_NODES_MAX = 2;
@@ -32,21 +32,6 @@ const FAR_MS = 100;
 const UPWARD_MS = 2_000;
 const UPWARD_MS_MAX = 300_000;
 const UPWARD_GROWTH = 3;
-
-/** What the second communication part is made with. */
-export interface SecondCommunicationOptions {
-  readonly driver: Driver;
-  readonly clock: Clock;
-  readonly attempts: Attempts;
-  /** Opens the best link there is: a WebSocket. */
-  readonly open: () => Link;
-  /** Opens a link over plain HTTP; `isHeldBack`: answers seem to arrive only when they are whole. */
-  readonly ask: (isHeldBack: boolean) => Link;
-  /** An attempt brought no link, or has not for too long. */
-  readonly failed?: () => void;
-  readonly key: Uint8Array;
-  readonly incarnation: Uint8Array;
-}
 
 /** Keeps one session attached until it is closed. */
 export class SecondCommunication {
@@ -59,6 +44,8 @@ export class SecondCommunication {
   private isFirstSearch = true;
   /** The best link that there is is an upgrade, as far as is known. */
   private hasUpgrade = true;
+  /** What carries the session is one request after the other. */
+  private isByRequests = false;
   private wrongNodes = 0;
   /** An attach at the session's own address has been answered by its server. */
   private wasReached = false;
@@ -129,7 +116,7 @@ export class SecondCommunication {
     // Where the session's address has been reached, who answers in its place knows nothing of the session.
     const isInPassing = this.wasReached && isOfStranger(refusal);
     if (!mayPass && !isInPassing) return this.options.driver.fail(error);
-    if (isInPassing) this.options.failed?.();
+    this.options.failed?.(refusal.message, isInPassing);
     this.mustAsk = false;
     const wait = this.options.attempts.afterAnswerMs(refusal.retryAfterMs);
     if (refusal.retryAfterMs !== undefined) this.restUntil = this.options.clock.monotonicMs() + wait;
@@ -140,6 +127,7 @@ export class SecondCommunication {
   welcomed(link: Link): void {
     const candidate = [...this.candidates].find((one) => one.link === link);
     if (candidate !== undefined) candidate.isWelcomed = this.wasReached = true;
+    this.isByRequests = candidate !== undefined && link.kind === "access";
     // What made the upgrade fail may be over.
     if (link.kind === "access" && this.isSearching) this.tryAfter(this.options.attempts.afterAnswerMs());
     if (link.kind !== "access") this.prefersHttp = link.kind === "http-exchange";
@@ -175,7 +163,7 @@ export class SecondCommunication {
     this.cancelUpward?.();
     this.cancelUpward = undefined;
     this.upwardMs = Math.min(UPWARD_MS_MAX, this.upwardMs * UPWARD_GROWTH);
-    for (const candidate of this.candidates) if (!candidate.isAttached) this.abandon(candidate, "it took too long");
+    for (const candidate of this.candidates) if (!candidate.isAttached) this.giveUp(candidate, false);
     if (!this.isSearching) this.start(this.options.clock.monotonicMs());
     this.planUpward();
   }
@@ -220,8 +208,18 @@ export class SecondCommunication {
     const [oldest, youngest] = [waiting[0], waiting.at(-1)];
     if (oldest === undefined || youngest === undefined || waiting.length < ATTEMPTS_AT_ONCE) return;
     const isLate = attempts.isLate(now - oldest.startedAt, driver.session.roundTripMs);
-    this.options.failed?.();
-    this.abandon(isLate ? oldest : youngest, "it took too long");
+    const late = isLate ? oldest : youngest;
+    // That upgrades hang is known where single requests carry the session, and they still may.
+    this.giveUp(late, !(this.isByRequests && late.isUpgrade));
+  }
+
+  private giveUp(candidate: Candidate, isCut: boolean): void {
+    this.failed(candidate, "it took too long", isCut);
+    this.abandon(candidate, "it took too long");
+  }
+
+  private failed({ link }: Candidate, reason: string, isCut: boolean): void {
+    this.options.failed?.(`${link.kind}: ${reason}`, isCut);
   }
 
   private start(now: number): void {
@@ -319,18 +317,18 @@ export class SecondCommunication {
   }
 
   /** A candidate's link has died, attached or not. */
-  closed(candidate: Candidate, _reason: string, end: LinkEnd): void {
+  closed(candidate: Candidate, reason: string, end: LinkEnd): void {
     const wasAttempt = this.candidates.delete(candidate);
     if (this.isOver || !wasAttempt) return;
     const { driver, attempts, clock } = this.options;
+    const failed = !candidate.isAttached || !candidate.wasOpen || !candidate.isWelcomed;
+    // Where upgrades do not get through, plain HTTP follows at once: that is not yet more than a slow path.
+    const isFollowed = end !== "refused" && !candidate.wasOpen && candidate.isUpgrade;
+    if (failed) this.failed(candidate, reason, this.isSearching && !isFollowed);
     if (driver.session.isHealthy) return this.settle();
     // The path before the one that is just taking over: that has the time that each attach has.
     if (candidate.isWelcomed && driver.session.awaitsWelcomeSince !== undefined) return;
-    const failed = !candidate.isAttached || !candidate.wasOpen || !candidate.isWelcomed;
     if (!this.isSearching) return this.ensure();
-    // Where upgrades do not get through, plain HTTP follows at once: that is not yet more than a slow path.
-    const isFollowed = end !== "refused" && !candidate.wasOpen && candidate.isUpgrade;
-    if (failed && !isFollowed) this.options.failed?.();
     // What a question was answered has been dealt with, and says when to go on: at once, or later.
     if (!failed || (candidate.link.kind === "access" && end === "answered")) return;
     if (end === "refused") {

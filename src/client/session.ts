@@ -60,7 +60,10 @@ export interface ConnectOptions<Client = unknown> {
   readonly queueBytesMax?: number;
   /** What runs around each call that this client makes or answers; the first is outermost. None. */
   readonly interceptors?: readonly Interceptor[];
-  /** Which kinds of link may be used, the best first. Both: `["websocket", "http-exchange"]`. */
+  /**
+   * Which kinds of link may be used, the best first. Both: `["websocket", "http-exchange"]`. Where none of them gets
+   * through, single requests carry the session, at a distance of seconds: `linkFailure` says what stands in the way.
+   */
   readonly links?: readonly LinkChoice[];
   /** What this client takes of the server; see spec/session.md. */
   readonly limits?: Partial<AnnouncedLimits>;
@@ -179,6 +182,14 @@ export class ClientSession<Service extends object> extends typedEventTarget<Sess
   get link(): LinkInfo | undefined {
     if (this.#state !== "open" || this.#link === undefined) return undefined;
     return this.#infoOf(this.#link);
+  }
+
+  /**
+   * What the last attempt at a link met that brought none, in words for a person: why there is no WebSocket, or what
+   * stands in the way of an interrupted session, also after its end. Undefined as long as each has succeeded.
+   */
+  get linkFailure(): string | undefined {
+    return this.#communication.linkFailure;
   }
 
   /** The service again, for calls with these options: `session.with({ timeoutMs: 500 }).remote.place(order)` (D19). */

@@ -64,3 +64,49 @@ test("an upgrade that does not get through is followed by plain HTTP, and is no 
   setup.welcome(ask);
   expect(setup.states).toEqual(["open"]);
 });
+
+/** A session whose upgrades do not get through, and that no other kind of link is allowed to; it is attached. */
+function byRequests(endUpgrade: (setup: ClientSetup) => void) {
+  const setup = new ClientSetup();
+  setup.clock.endTurn();
+  setup.welcome(setup.last(setup.accesses), { id: "WAO.1", key: octets(32), links: ["websocket"] });
+  setup.last(setup.accesses).die("answered", "the answer ended");
+  let answered = 0;
+  /** Time passes; each request is answered while the network is there. */
+  const pass = (ms: number, isThere = true) => {
+    for (let at = 0; at < ms; at += 100) {
+      endUpgrade(setup);
+      setup.clock.pass(100);
+      for (const given of setup.asks)
+        if (given.closeReason !== undefined && !given.isDead) given.die("lost", "given up");
+      const ask = setup.asks.at(-1);
+      if (!isThere || ask === undefined || ask.isDead) continue;
+      setup.welcome(ask);
+      ask.die("answered", "the answer ended");
+      answered += 1;
+    }
+    return answered;
+  };
+  return { setup, pass };
+}
+
+test.each([
+  ["hang", () => {}, "websocket: it took too long"],
+  [
+    "are refused",
+    (setup: ClientSetup) => {
+      for (const link of setup.alive) if (link.kind === "websocket") link.die("answered", "403 to the upgrade");
+    },
+    "websocket: 403 to the upgrade",
+  ],
+] as const)("a session carried by single requests, since upgrades %s, is open and says why", (_how, end, reason) => {
+  const { setup, pass } = byRequests(end);
+  expect(pass(30_000)).toBeGreaterThan(5);
+  expect(new Set(setup.states)).toEqual(new Set(["open"]));
+  expect(setup.communication.linkFailure).toBe(reason);
+  // Requests that are not answered either are an interruption, and one that is answered its end.
+  pass(10_000, false);
+  expect(setup.states.at(-1)).toBe("interrupted");
+  pass(10_000);
+  expect(setup.states.at(-1)).toBe("open");
+});
