@@ -230,7 +230,7 @@ describe("SecondCommunication whose attempts something else answers", () => {
   const codes = ["redirected", "not_duowire", "bad_certificate"] as const;
 
   test.each(codes)("goes on, backing off, where the session was attached before: %s", (code) => {
-    const setup = new ClientSetup("http-exchange");
+    const setup = new ClientSetup({ askKind: "http-exchange" });
     setup.attach().die();
     const stranger = () => {
       for (const link of setup.alive) {
@@ -256,7 +256,7 @@ describe("SecondCommunication whose attempts something else answers", () => {
   });
 
   test.each(codes)("ends where its address was never reached, since that is wrong: %s", (code) => {
-    const setup = new ClientSetup("http-exchange");
+    const setup = new ClientSetup({ askKind: "http-exchange" });
     setup.identify();
     setup.last(setup.opens).die("answered", "Unexpected server response: 404");
     setup.clock.pass(0);

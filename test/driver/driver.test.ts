@@ -223,6 +223,7 @@ describe("Driver ends a link", () => {
   /** A link whose far end reads nothing. */
   function unread() {
     const setup = new Setup();
+    setup.measureFastPath();
     const { link } = setup;
     link.send = (octets) => {
       link.queuedBytes += octets.length;
@@ -241,7 +242,7 @@ describe("Driver ends a link", () => {
     expect(setup.link.queuedBytes).toBeLessThan(4_000_000);
     expect(setup.states.at(-1)).toBe("interrupted");
     const next = new FakeLink();
-    const attach = { type: "attach", key: KEY, ...attachFields(2) } as const;
+    const attach = { type: "attach", key: KEY, ...attachFields(2, { received: 1 }) } as const;
     setup.driver.receiveAttach(setup.driver.adopt(next), attach, { admission: "2.token" });
     expect([setup.states.at(-1), next.takeFrames()[0]?.type]).toEqual(["open", "welcome"]);
   });
@@ -256,7 +257,8 @@ describe("Driver ends a link", () => {
         setup.link.receive(batch(sequence));
       }
       setup.clock.pass(0);
-      if (acked === 0) setup.link.receive({ type: "ack", sequence: 15 });
+      // The sixteenth: one has measured the path.
+      if (acked === 0) setup.link.receive({ type: "ack", sequence: 16 });
     }
     setup.clock.pass(0);
     expect(setup.link.queuedBytes).toBeGreaterThan(1_900_000);
