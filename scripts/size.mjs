@@ -6,9 +6,7 @@ import { rolldown } from "rolldown";
 /**
  * What the browser client may weigh, minified and gzipped: what it weighs, and a little room. It guards against growth.
  *
- * The design asked for 12 KiB. Session, driver, frames and base alone are 11; values are 2 more, calls and references
- * 9, streams and channels 6, the search for paths and links 5, and the rest is the client's own surface. Nearly none of
- * it can be loaded later without a gap in a promise. See ARCHITECTURE.md, "Where the code left the design".
+ * The design asked for 12 KiB. See ARCHITECTURE.md, "Where the code left the design", for where it goes, and why.
  */
 export const CLIENT_OCTETS_MAX = 46_700;
 
