@@ -3,8 +3,8 @@
  * references. spec/values.md is the normative text; the numbers below are the wire and never change.
  */
 import { DuowireError } from "../base/errors.js";
-import { Decoder, Encoder, malformed, OCTETS_COUNT, writeExtensionHead } from "../base/messagepack.js";
-import { type OctetReader, varintLength } from "../base/octets.js";
+import { COUNT_MAX, Decoder, Encoder, malformed, OCTETS_COUNT, writeExtensionHead } from "../base/messagepack.js";
+import { type OctetReader, type OctetWriter, varintLength } from "../base/octets.js";
 import { describeBlob, type Hole, makeBlob } from "./blobs.js";
 import { entriesOf, makeError } from "./error-classes.js";
 import { type ErrorFields, safeName } from "./remote-error.js";
@@ -85,11 +85,18 @@ export class ValueEncoder extends Encoder {
   /** Whether Blobs may be written: without their octets, which belong into {@link holes}. */
   takesBlobs = false;
   holes: Hole[] | undefined;
-  /** How many errors are open. */
-  private errors = 0;
+  /** The errors that are being written, each inside the one before. */
+  private readonly errors: object[] = [];
+  /** What was spent on what is left out of errors. */
+  private wasted = 0;
 
   constructor(private readonly hooks: EncodeHooks = {}) {
     super();
+  }
+
+  override encode(writer: OctetWriter, value: unknown, root?: string): void {
+    this.wasted = 0;
+    super.encode(writer, value, root);
   }
 
   protected override extend(value: unknown): void {
@@ -114,13 +121,13 @@ export class ValueEncoder extends Encoder {
       const { source, flags } = value as RegExp;
       if (source.length > REGEXP_CHARS_MAX) this.refuse(`it has more than ${REGEXP_CHARS_MAX} characters`);
       this.wrap(REGEXP, [source, flags]);
-    } else if (value instanceof Blob && this.takesBlobs && !this.errors) this.wrap(BLOB, value);
+    } else if (value instanceof Blob && this.takesBlobs && !this.errors.length) this.wrap(BLOB, value);
     else this.reference(value);
   }
 
   private reference(value: object): void {
     // An error tells and does not lend, so what is left out of it never leaves a reference behind.
-    const reference = this.errors ? undefined : this.hooks.reference?.(value);
+    const reference = this.errors.length ? undefined : this.hooks.reference?.(value);
     if (!reference) {
       if (typeof value === "function") this.refuse("it is a function, and none may be here");
       this.refuse(`it is an instance of ${safeName(value.constructor?.name)}: ${remedyFor(value)}`);
@@ -196,17 +203,22 @@ export class ValueEncoder extends Encoder {
 
   /** Sends of an error what can cross and leaves out the rest: an answer that says less is better than none. */
   private fields(error: ErrorFields): void {
-    if (this.errors === ERRORS_DEPTH_MAX) this.refuse(`it is more than ${ERRORS_DEPTH_MAX} errors deep`);
+    const { errors } = this;
+    if (errors.length === ERRORS_DEPTH_MAX) this.refuse(`it is more than ${ERRORS_DEPTH_MAX} errors deep`);
+    if (errors.includes(error)) this.refuse("it is inside itself");
     this.charge(ERROR_COUNT);
-    this.errors++;
+    errors.push(error);
     try {
       this.sendable(entriesOf(error, this.hooks.stacks), "fields");
     } finally {
-      this.errors--;
+      errors.pop();
     }
   }
 
-  /** A map of at most 15 entries without those whose values cannot cross; likewise the one that is `inside` of it. */
+  /**
+   * A map of at most 15 entries without those whose values cannot cross; likewise the one that is `inside` of it. What
+   * was tried counts for nothing, but only so much is tried: what errors share is tried again in each of them.
+   */
   private sendable(entries: readonly (readonly [string, unknown])[], inside?: string): void {
     const { writer, depth } = this;
     const { length } = writer;
@@ -218,12 +230,14 @@ export class ValueEncoder extends Encoder {
       const { left } = this;
       this.path[depth] = key;
       try {
+        if (this.wasted > COUNT_MAX) this.refuse("too much was left out before it");
         this.write(key);
         if (key === inside) this.sendable(Object.entries(value as object));
         else this.write(value);
         count++;
       } catch {
         writer.length = length;
+        this.wasted += left - this.left;
         this.left = left;
         this.depth = depth + 1;
       }
