@@ -1,6 +1,7 @@
 /** Tells of a service's errors when nobody else does: warnings of the process, once per kind, not too many (D24). */
 import type { Clock } from "../base/clock.js";
 import { DuowireError } from "../base/errors.js";
+import { stackOf } from "../base/thrown.js";
 import { RemoteError } from "../rpc/remote-error.js";
 import type { ServerEvents } from "./server.js";
 
@@ -34,7 +35,7 @@ export class ServiceWarnings {
 
   /** Warns of a thread or process that ended although nobody wanted it to. */
   warnOfCarrier({ service, kind, number, reason, sessions, error }: ServerEvents["carrier_ended"]): void {
-    const stack = error instanceof Error ? `: ${error.stack ?? error.message}` : "";
+    const stack = error instanceof Error ? `: ${stackOf(error)}` : "";
     const what = `a ${kind} of ${service} (${number}, ${sessions} sessions) has ended`;
     const message = `${what}, and nothing listens to the server's carrier_ended: ${reason}${stack}`;
     this.#emit(`${service} ${reason}`, message, "DuowireCarrierEnded");
@@ -48,10 +49,6 @@ export class ServiceWarnings {
     for (const oldest of this.#kinds) if (this.#kinds.size > KINDS_MAX) this.#kinds.delete(oldest);
     process.emitWarning(message, { type });
   }
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** Where in the code it was thrown, if that is known. */
