@@ -9,12 +9,12 @@ import { tooLarge } from "./blobs.js";
 import { beginMessage, type ReferenceOwner } from "./codec.js";
 import { EARLY_MAX, localError, type PeerContext, RELEASE, REVOKE, URGENT_BYTES_MAX, writeNumber } from "./messages.js";
 import { methodsOf } from "./method-table.js";
+import { REF_HOME, REF_LENT, REF_SIGNAL, REF_STREAM, type Reference, type ReferenceType } from "./reference.js";
 import { Target } from "./service.js";
 import { functionOf, IncomingSignal } from "./signals.js";
 import type { StreamLoan } from "./stream-owner.js";
 import { Streams } from "./streams.js";
 import { type CallMaker, makeStub, StubTarget, stubTargetOf } from "./stub.js";
-import { REF_HOME, REF_LENT, REF_SIGNAL, REF_STREAM, type Reference, type ReferenceType } from "./values.js";
 
 const FUNCTION = 0;
 const TARGET = 1;

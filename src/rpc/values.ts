@@ -7,6 +7,7 @@ import { COUNT_MAX, Decoder, Encoder, malformed, OCTETS_COUNT, writeExtensionHea
 import { type OctetReader, type OctetWriter, varintLength } from "../base/octets.js";
 import { describeBlob, type Hole, makeBlob } from "./blobs.js";
 import { entriesOf, makeError } from "./error-classes.js";
+import { REF_LENT, type Reference, type ReferenceType, referenceKinds } from "./reference.js";
 import { type ErrorFields, safeName } from "./remote-error.js";
 import { readTimestamp, TIMESTAMP, writeTimestamp } from "./timestamps.js";
 import { viewConstructors } from "./view-constructors.js";
@@ -22,23 +23,6 @@ const ARRAY_BUFFER = 0x07;
 const ERROR = 0x08;
 const BLOB = 0x09;
 
-/** A reference that its sender lends: a function or a target. */
-export const REF_LENT = 0x10;
-/** A reference that comes home: the number is one that the receiver gave. */
-export const REF_HOME = 0x11;
-/** A stream: one that its sender will fill, or a writable one that its receiver may fill. */
-export const REF_STREAM = 0x12;
-/** An abort signal that its sender will abort. */
-export const REF_SIGNAL = 0x13;
-/** The result of an earlier call of the sender. */
-export const REF_RESULT = 0x14;
-
-/** The extension type of a reference. */
-export type ReferenceType = 0x10 | 0x11 | 0x12 | 0x13 | 0x14;
-
-/** How many kinds each type of reference has, from {@link REF_LENT} on: with any, a kind octet follows the number. */
-const referenceKinds = [2, 0, 4, 2, 0];
-
 /** The largest magnitude of a bigint. */
 export const BIGINT_BYTES_MAX = 4096;
 /** The longest source of a regular expression, in UTF-16 units. */
@@ -51,14 +35,6 @@ export const EXTENSION_COUNT = 16;
 export const ERROR_COUNT = 64;
 /** What a Blob counts on top of that: to make a File takes a platform some 25 us. */
 export const BLOB_COUNT = 112;
-
-/** How a function or an object crosses as a reference. */
-export interface Reference {
-  readonly type: ReferenceType;
-  readonly number: number;
-  /** For a lent one 0 function, 1 target; for a stream {@link StreamKind}; for a signal 1 if aborted. */
-  readonly kind?: number;
-}
 
 /** What an encoder asks its owner. */
 export interface EncodeHooks {
