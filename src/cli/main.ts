@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** `duowire`: the command line. Commands are the rows of {@link commands}; exit codes those of failure.ts. */
 import { readFileSync } from "node:fs";
+import { stackOf } from "../base/thrown.js";
 import { callCommand } from "./call.js";
 import { type Command, helpOf, readArguments } from "./command.js";
 import { endCommand } from "./end.js";
@@ -56,6 +57,6 @@ try {
   process.exitCode = await run(process.argv.slice(2));
 } catch (error) {
   if (error instanceof CommandFailure) printError(`duowire: ${error.message}`);
-  else printError(`duowire: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  else printError(`duowire: ${stackOf(error)}`);
   process.exitCode = error instanceof CommandFailure ? error.exitCode : exitCodes.failed;
 }

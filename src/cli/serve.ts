@@ -1,6 +1,7 @@
 /** `duowire serve`: serves modules until a signal asks for the end, and then drains. */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { stackOf } from "../base/thrown.js";
 import { type AdminDoor, openAdminDoor, type Server, type ServerOptions, serve } from "../server/index.js";
 import { TOKEN_VARIABLE, takeToken } from "./admin-client.js";
 import { makeSocketFolder, socketPath } from "./admin-socket.js";
@@ -198,8 +199,4 @@ async function drain(server: Server, doors: readonly AdminDoor[], drainMs: numbe
   await Promise.all(doors.map((door) => door.close()));
   if (asJson) print(json({ event: "closed" }));
   else print("closed");
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { stackOf } from "../base/thrown.js";
 import { callableMethods, type ServiceClass } from "../host/inline.js";
 import { loadService as loadFromHref } from "../host/service-module.js";
 import { usageFailure } from "./failure.js";
@@ -30,7 +31,7 @@ export async function loadService(module: URL): Promise<{ service: ServiceClass;
 
 /** What a module threw, with its stack as far as that is the module's. */
 function withoutOurs(error: unknown): string {
-  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const stack = stackOf(error);
   const ours = new URL("../", import.meta.url).href;
   return stack
     .split("\n")

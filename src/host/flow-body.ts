@@ -1,4 +1,5 @@
 /** The body of an HTTP request or answer over a flow: no end ever holds more than some 256 KiB of it. */
+import { messageOf } from "../base/thrown.js";
 import type { Flow, FlowEnd } from "./flow.js";
 
 /** Octets of a body that wait at the receiver before the sender waits, too. */
@@ -30,7 +31,7 @@ export class BodySender {
         await this.send(part.value);
       }
     } catch (error) {
-      this.stop(error instanceof Error ? error.message : String(error));
+      this.stop(messageOf(error));
     }
   }
 

@@ -1,16 +1,21 @@
 /** A group as the service of one member sees it (D25): the server's groups, with this session's part filled in. */
-import { encodeCall, type GroupCall, type GroupClient, type ProcessGroups, type ServiceGroup } from "../rpc/group.js";
+import type { Access, ProcessGrounds } from "../access/communication-process.js";
+import { encodeCall, type GroupCall, type GroupClient, type ServiceGroup } from "../rpc/group.js";
+import { runListener } from "../rpc/listeners.js";
 import { makeStub } from "../rpc/stub.js";
 
-/** The group `name` of `groups`, for the session `id`. */
-export function serviceGroup(groups: ProcessGroups, id: string, name: string): ServiceGroup<unknown> {
+/** The group `name`, for the session of `access`. */
+export function serviceGroup(grounds: ProcessGrounds, access: Access, name: string): ServiceGroup<unknown> {
+  const { groups, observer } = grounds;
+  const { id } = access;
+  const failed = (error: unknown) => observer.serviceError(access, "watch", error);
   return {
     join: (options = {}) => groups.join(id, name, options),
     leave: () => groups.leave(id, name),
     client: groupClient((method, args) => groups.call(name, encodeCall(method, args))),
     others: groupClient((method, args) => groups.call(name, encodeCall(method, args), id)),
     members: () => groups.members(name),
-    watch: (listener) => groups.watch(id, name, listener),
+    watch: (listener) => groups.watch(id, name, (change) => runListener(() => listener(change), failed)),
   };
 }
 

@@ -17,6 +17,7 @@ import { inTime } from "../base/in-time.js";
 import type { Link, LinkKind } from "../frame/link.js";
 import type { EncodedCall, ServiceGroup } from "../rpc/group.js";
 import type { Interceptor } from "../rpc/interceptors.js";
+import { guardListeners } from "../rpc/listeners.js";
 import { keepCallsIn } from "../rpc/on-behalf.js";
 import { RpcPeer } from "../rpc/peer.js";
 import { provide, type Service, type ServiceSession } from "../rpc/service.js";
@@ -274,9 +275,12 @@ export class ServiceProcess implements CommunicationProcess {
           access.id + grounds.secrets.signPath(access.id, method, path.startsWith("/") ? path : `/${path}`, expiresMs)
         );
       },
-      group: <Client>(name: string) => serviceGroup(grounds.groups, access.id, name) as ServiceGroup<Client>,
+      group: <Client>(name: string) => serviceGroup(grounds, access, name) as ServiceGroup<Client>,
       with: (options) => ({ client: this.peer.remoteWith(options) as Remote<unknown> }),
-      channel: (name) => this.peer.channel(name),
+      channel: (name) =>
+        guardListeners(this.peer.channel(name), ({ type }, error) => {
+          grounds.observer.serviceError(access, `channel.${type}`, error);
+        }),
       close: async (message) => {
         reception.end(new DuowireError("closed", message, { side: "local" }));
         await ended;

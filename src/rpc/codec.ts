@@ -6,7 +6,8 @@ import { DuowireError } from "../base/errors.js";
 import type { OctetReader, OctetWriter } from "../base/octets.js";
 import type { Hole } from "./blobs.js";
 import type { MessageSink } from "./messages.js";
-import { type Reference, type ReferenceType, ValueDecoder, ValueEncoder } from "./values.js";
+import type { Reference, ReferenceType } from "./reference.js";
+import { ValueDecoder, ValueEncoder } from "./values.js";
 
 /** Whose references a value may hold. */
 export interface ReferenceOwner {

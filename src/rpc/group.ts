@@ -85,7 +85,10 @@ export interface ServiceGroup<Client> {
   readonly others: GroupClient<Client>;
   /** Who is in it now. */
   members(): Promise<readonly Presence[]>;
-  /** Calls `listener` with each change until the function that it returns is called, or the session ends. */
+  /**
+   * Calls `listener` with each change until the function that it returns is called, or the session ends. What it
+   * throws, or rejects with, is a `service_error`, as of a method.
+   */
   watch(listener: (change: PresenceChange) => void): () => void;
 }
 

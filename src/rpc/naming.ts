@@ -7,11 +7,11 @@ import { OctetReader, type OctetWriter } from "../base/octets.js";
 import { decodeValue, type ReferenceOwner } from "./codec.js";
 import { localError, type MessageSink } from "./messages.js";
 import { LENT_REACH } from "./pipelining.js";
+import { REF_RESULT, type Reference } from "./reference.js";
 import type { References } from "./references.js";
 import { type CallOwner, PendingCall } from "./remote-call.js";
 import { callOfResult } from "./result-stub.js";
 import { StubTarget, stubTargetOf } from "./stub.js";
-import { REF_RESULT, type Reference } from "./values.js";
 
 /** What a call is made of: the root without one. */
 export type CallTarget = StubTarget | PendingCall | undefined;

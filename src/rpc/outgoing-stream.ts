@@ -119,7 +119,9 @@ export class OutgoingStream implements StreamLoan {
   send(): boolean {
     const { next, owner } = this;
     if (!next) return true;
-    if (this.longMark !== undefined && !owner.isHanded(this.longMark)) return false;
+    // Before any item, it is the message that lends it: without credit only an end may go, and not ahead of that.
+    const before = this.longMark ?? this.mark;
+    if (before !== undefined && !owner.isHanded(before)) return false;
     if (next.type === "item" && !owner.mayTake(next.item.bytes ?? 0)) return false;
     this.next = undefined;
     if (next.type === "item") this.sendOrRead(next.item);

@@ -6,11 +6,11 @@ import { malformed } from "../base/messagepack.js";
 import { OctetReader, OctetWriter } from "../base/octets.js";
 import { decodeValue, encodeValue, type ReferenceOwner } from "./codec.js";
 import { localError } from "./messages.js";
+import { REF_HOME, REF_RESULT, REF_SIGNAL, type Reference, type ReferenceType } from "./reference.js";
 import type { References } from "./references.js";
 import { Target } from "./service.js";
 import { type IncomingSignal, SIGNALS_MAX } from "./signals.js";
 import { stubTargetOf } from "./stub.js";
-import { REF_HOME, REF_RESULT, REF_SIGNAL, type Reference, type ReferenceType } from "./values.js";
 
 /** How many calls after it may name the result of a call that is a function or a Target. */
 export const LENT_REACH = 1_024;

@@ -9,12 +9,12 @@ import { tooLarge } from "./blobs.js";
 import { beginMessage, type ReferenceOwner } from "./codec.js";
 import { EARLY_MAX, localError, type PeerContext, RELEASE, REVOKE, URGENT_BYTES_MAX, writeNumber } from "./messages.js";
 import { methodsOf } from "./method-table.js";
+import { REF_HOME, REF_LENT, REF_SIGNAL, REF_STREAM, type Reference, type ReferenceType } from "./reference.js";
 import { Target } from "./service.js";
 import { functionOf, IncomingSignal } from "./signals.js";
 import type { StreamLoan } from "./stream-owner.js";
 import { Streams } from "./streams.js";
 import { type CallMaker, makeStub, StubTarget, stubTargetOf } from "./stub.js";
-import { REF_HOME, REF_LENT, REF_SIGNAL, REF_STREAM, type Reference, type ReferenceType } from "./values.js";
 
 const FUNCTION = 0;
 const TARGET = 1;
@@ -74,7 +74,7 @@ export class References implements ReferenceOwner {
   /** What the message that is being written lends, and what it sends home. */
   private readonly lent: (Export | StreamLoan)[] = [];
   private readonly named: Import[] = [];
-  /** The new stubs and the streams that the message being read has brought. */
+  /** The stubs, each time, and the streams that the message being read has brought. */
   private readonly fresh: Taken[] = [];
 
   constructor(
@@ -115,14 +115,9 @@ export class References implements ReferenceOwner {
     if (type === REF_STREAM) return this.takeStream(number, kind);
     if (type !== REF_LENT) throw localError("invalid_argument", "a result of a call cannot stand here");
     const one = this.take(number, kind);
-    const known = one.live && one.stub?.deref();
-    if (known) return known;
-    this.releases?.delete(one);
-    const target = new StubTarget(this, one);
-    const stub: object = makeStub(this.calls, target, kind === FUNCTION);
-    one.live = target;
-    one.stub = typeof WeakRef === "undefined" ? { deref: () => stub } : new WeakRef(stub);
-    collected?.register(stub, target, target);
+    const stub = (one.live && one.stub?.deref()) || this.newStub(one);
+    const target = one.live as StubTarget;
+    target.bringers++;
     this.fresh.push(target);
     return stub;
   }
@@ -208,16 +203,16 @@ export class References implements ReferenceOwner {
     }
   }
 
-  /** What is new with the message being read, for {@link giveBack}. */
+  /** What the message being read has brought, for {@link giveBack}: once. */
   taken(): Taken[] | undefined {
     return this.fresh.length > 0 ? this.fresh.splice(0) : undefined;
   }
 
-  /** Releases what was new with a message that is not delivered. */
+  /** A message is not delivered: releases what it has brought, and no other one. */
   giveBack(taken: readonly Taken[] | undefined = this.taken()): void {
     for (const one of taken ?? []) {
       if ("discard" in one) one.discard();
-      else this.release(one);
+      else if (--one.bringers === 0) this.release(one);
     }
   }
 
@@ -283,6 +278,16 @@ export class References implements ReferenceOwner {
   private addMark(one: Import, mark: number): void {
     one.marks = one.marks.filter((mark) => !this.context.sink.isHanded(mark));
     one.marks.push(mark);
+  }
+
+  private newStub(one: Import): object {
+    this.releases?.delete(one);
+    const target = new StubTarget(this, one);
+    const stub: object = makeStub(this.calls, target, one.kind === FUNCTION);
+    one.live = target;
+    one.stub = typeof WeakRef === "undefined" ? { deref: () => stub } : new WeakRef(stub);
+    collected?.register(stub, target, target);
+    return stub;
   }
 
   private take(number: number, kind: number): Import {

@@ -32,6 +32,7 @@ import {
   writeNumber,
 } from "./messages.js";
 import { type ItemSource, OutgoingStream, type SourceItem } from "./outgoing-stream.js";
+import { REF_STREAM, type Reference } from "./reference.js";
 import type { References, Taken } from "./references.js";
 import { forgetCollected, whenCollected } from "./stream-garbage.js";
 import type { Sent, StreamLoan, StreamOwner } from "./stream-owner.js";
@@ -48,7 +49,6 @@ import {
 } from "./stream-shapes.js";
 import { type StreamFigures, StreamTable } from "./stream-table.js";
 import { StreamTurns } from "./stream-turns.js";
-import { REF_STREAM, type Reference } from "./values.js";
 
 /** Both tables, and the turns of what is sent. */
 export class Streams implements StreamOwner {

@@ -30,6 +30,8 @@ export interface CallMaker {
 export class StubTarget {
   /** Released by its owner, or revoked: it can be called no more. */
   isReleased = false;
+  /** How often messages have brought it, less those that were not delivered: at 0 nobody has it. */
+  bringers = 0;
 
   constructor(
     readonly references: References,

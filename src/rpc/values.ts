@@ -3,10 +3,11 @@
  * references. spec/values.md is the normative text; the numbers below are the wire and never change.
  */
 import { DuowireError } from "../base/errors.js";
-import { Decoder, Encoder, malformed, OCTETS_COUNT, writeExtensionHead } from "../base/messagepack.js";
-import { type OctetReader, varintLength } from "../base/octets.js";
+import { COUNT_MAX, Decoder, Encoder, malformed, OCTETS_COUNT, writeExtensionHead } from "../base/messagepack.js";
+import { type OctetReader, type OctetWriter, varintLength } from "../base/octets.js";
 import { describeBlob, type Hole, makeBlob } from "./blobs.js";
 import { entriesOf, makeError } from "./error-classes.js";
+import { REF_LENT, type Reference, type ReferenceType, referenceKinds } from "./reference.js";
 import { type ErrorFields, safeName } from "./remote-error.js";
 import { readTimestamp, TIMESTAMP, writeTimestamp } from "./timestamps.js";
 import { viewConstructors } from "./view-constructors.js";
@@ -22,23 +23,6 @@ const ARRAY_BUFFER = 0x07;
 const ERROR = 0x08;
 const BLOB = 0x09;
 
-/** A reference that its sender lends: a function or a target. */
-export const REF_LENT = 0x10;
-/** A reference that comes home: the number is one that the receiver gave. */
-export const REF_HOME = 0x11;
-/** A stream: one that its sender will fill, or a writable one that its receiver may fill. */
-export const REF_STREAM = 0x12;
-/** An abort signal that its sender will abort. */
-export const REF_SIGNAL = 0x13;
-/** The result of an earlier call of the sender. */
-export const REF_RESULT = 0x14;
-
-/** The extension type of a reference. */
-export type ReferenceType = 0x10 | 0x11 | 0x12 | 0x13 | 0x14;
-
-/** How many kinds each type of reference has, from {@link REF_LENT} on: with any, a kind octet follows the number. */
-const referenceKinds = [2, 0, 4, 2, 0];
-
 /** The largest magnitude of a bigint. */
 export const BIGINT_BYTES_MAX = 4096;
 /** The longest source of a regular expression, in UTF-16 units. */
@@ -51,14 +35,6 @@ export const EXTENSION_COUNT = 16;
 export const ERROR_COUNT = 64;
 /** What a Blob counts on top of that: to make a File takes a platform some 25 us. */
 export const BLOB_COUNT = 112;
-
-/** How a function or an object crosses as a reference. */
-export interface Reference {
-  readonly type: ReferenceType;
-  readonly number: number;
-  /** For a lent one 0 function, 1 target; for a stream {@link StreamKind}; for a signal 1 if aborted. */
-  readonly kind?: number;
-}
 
 /** What an encoder asks its owner. */
 export interface EncodeHooks {
@@ -85,11 +61,18 @@ export class ValueEncoder extends Encoder {
   /** Whether Blobs may be written: without their octets, which belong into {@link holes}. */
   takesBlobs = false;
   holes: Hole[] | undefined;
-  /** How many errors are open. */
-  private errors = 0;
+  /** The errors that are being written, each inside the one before. */
+  private readonly errors: object[] = [];
+  /** What was spent on what is left out of errors. */
+  private wasted = 0;
 
   constructor(private readonly hooks: EncodeHooks = {}) {
     super();
+  }
+
+  override encode(writer: OctetWriter, value: unknown, root?: string): void {
+    this.wasted = 0;
+    super.encode(writer, value, root);
   }
 
   protected override extend(value: unknown): void {
@@ -114,13 +97,13 @@ export class ValueEncoder extends Encoder {
       const { source, flags } = value as RegExp;
       if (source.length > REGEXP_CHARS_MAX) this.refuse(`it has more than ${REGEXP_CHARS_MAX} characters`);
       this.wrap(REGEXP, [source, flags]);
-    } else if (value instanceof Blob && this.takesBlobs && !this.errors) this.wrap(BLOB, value);
+    } else if (value instanceof Blob && this.takesBlobs && !this.errors.length) this.wrap(BLOB, value);
     else this.reference(value);
   }
 
   private reference(value: object): void {
     // An error tells and does not lend, so what is left out of it never leaves a reference behind.
-    const reference = this.errors ? undefined : this.hooks.reference?.(value);
+    const reference = this.errors.length ? undefined : this.hooks.reference?.(value);
     if (!reference) {
       if (typeof value === "function") this.refuse("it is a function, and none may be here");
       this.refuse(`it is an instance of ${safeName(value.constructor?.name)}: ${remedyFor(value)}`);
@@ -196,17 +179,22 @@ export class ValueEncoder extends Encoder {
 
   /** Sends of an error what can cross and leaves out the rest: an answer that says less is better than none. */
   private fields(error: ErrorFields): void {
-    if (this.errors === ERRORS_DEPTH_MAX) this.refuse(`it is more than ${ERRORS_DEPTH_MAX} errors deep`);
+    const { errors } = this;
+    if (errors.length === ERRORS_DEPTH_MAX) this.refuse(`it is more than ${ERRORS_DEPTH_MAX} errors deep`);
+    if (errors.includes(error)) this.refuse("it is inside itself");
     this.charge(ERROR_COUNT);
-    this.errors++;
+    errors.push(error);
     try {
       this.sendable(entriesOf(error, this.hooks.stacks), "fields");
     } finally {
-      this.errors--;
+      errors.pop();
     }
   }
 
-  /** A map of at most 15 entries without those whose values cannot cross; likewise the one that is `inside` of it. */
+  /**
+   * A map of at most 15 entries without those whose values cannot cross; likewise the one that is `inside` of it. What
+   * was tried counts for nothing, but only so much is tried: what errors share is tried again in each of them.
+   */
   private sendable(entries: readonly (readonly [string, unknown])[], inside?: string): void {
     const { writer, depth } = this;
     const { length } = writer;
@@ -218,12 +206,14 @@ export class ValueEncoder extends Encoder {
       const { left } = this;
       this.path[depth] = key;
       try {
+        if (this.wasted > COUNT_MAX) this.refuse("too much was left out before it");
         this.write(key);
         if (key === inside) this.sendable(Object.entries(value as object));
         else this.write(value);
         count++;
       } catch {
         writer.length = length;
+        this.wasted += left - this.left;
         this.left = left;
         this.depth = depth + 1;
       }

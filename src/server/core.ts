@@ -103,7 +103,7 @@ export class ServerCore {
       ended: (process, reason) => this.#ended(process, reason),
     });
     this.#rates = new AccessRates(limits);
-    this.groups = new GroupList(this.processes, clock);
+    this.groups = new GroupList(this.processes, clock, observer);
     this.grounds = { ...common, secrets: this.secrets, observer, groups: this.groups };
   }
 

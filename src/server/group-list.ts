@@ -1,5 +1,5 @@
 /** The groups of a server by name, and which sessions are in which: a session that ends leaves all of them. */
-import type { CommunicationProcess } from "../access/communication-process.js";
+import type { Access, CommunicationProcess, ProcessObserver } from "../access/communication-process.js";
 import type { ProcessList } from "../access/process-generation.js";
 import type { Clock } from "../base/clock.js";
 import { DuowireError } from "../base/errors.js";
@@ -32,6 +32,7 @@ export class GroupList implements ProcessGroups, GroupKeeper {
   constructor(
     private readonly processes: ProcessList,
     private readonly clock: Clock,
+    private readonly observer: Pick<ProcessObserver, "serviceError">,
   ) {}
 
   /** The group of this name; made when there is none, and the same object from then on. */
@@ -74,10 +75,7 @@ export class GroupList implements ProcessGroups, GroupKeeper {
     refuseMore(watches.size, "watch");
     const entry = this.#entry(name);
     entry.watches += 1;
-    // It returns nothing: of what a listener returns, Node would take a rejection for an uncaught error.
-    const heard = (event: CustomEvent<PresenceChange>) => {
-      listener(event.detail);
-    };
+    const heard = (event: CustomEvent<PresenceChange>) => listener(event.detail);
     for (const change of CHANGES) entry.group.addEventListener(change, heard);
     const stop = () => {
       if (!watches.delete(stop)) return;
@@ -108,6 +106,10 @@ export class GroupList implements ProcessGroups, GroupKeeper {
     if (process === undefined) throw new DuowireError("session_ended", `there is no session ${id} to join a group`);
     refuseMore(this.#ties.get(id)?.groups.size ?? 0, "join");
     return process;
+  }
+
+  listenerFailed(access: Access, type: string, error: unknown): void {
+    this.observer.serviceError(access, type, error);
   }
 
   now(): Date {

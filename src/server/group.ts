@@ -1,5 +1,5 @@
 /** A group of sessions: called all at once, counted, watched (D25). */
-import type { CommunicationProcess } from "../access/communication-process.js";
+import type { Access, CommunicationProcess } from "../access/communication-process.js";
 import { typedEventTarget } from "../base/events.js";
 import { groupClient } from "../host/service-group.js";
 import {
@@ -12,6 +12,7 @@ import {
   type Presence,
   type PresenceChange,
 } from "../rpc/group.js";
+import { guardListeners } from "../rpc/listeners.js";
 import { Member } from "./member.js";
 import type { ServerSession } from "./session-list.js";
 
@@ -35,6 +36,8 @@ export interface GroupKeeper {
   now(): Date;
   joined(group: Group, id: string): void;
   left(group: Group, id: string): void;
+  /** A listener of the program's failed, of the event `type` of a group, which told of this member. */
+  listenerFailed(access: Access, type: string, error: unknown): void;
 }
 
 /**
@@ -44,6 +47,8 @@ export interface GroupKeeper {
 export class Group<Service extends object = object> extends typedEventTarget<GroupEvents>() {
   readonly #members = new Map<string, Member>();
   readonly #keeper: GroupKeeper;
+  /** Whom an event tells of. */
+  readonly #subjects = new WeakMap<Event, Access>();
 
   /** For the server, see `server.group(name)`. */
   constructor(
@@ -52,6 +57,10 @@ export class Group<Service extends object = object> extends typedEventTarget<Gro
   ) {
     super();
     this.#keeper = keeper;
+    guardListeners(this, (event, error) => {
+      const access = this.#subjects.get(event);
+      if (access !== undefined) keeper.listenerFailed(access, `group.${event.type}`, error);
+    });
   }
 
   /** How many sessions are in it. */
@@ -130,8 +139,10 @@ export class Group<Service extends object = object> extends typedEventTarget<Gro
     if (member !== undefined && state !== "closing" && state !== "closed") this.#tell("state", member);
   }
 
-  #tell(change: keyof GroupEvents, { presence }: Member): void {
-    this.dispatchEvent(new CustomEvent(change, { detail: { ...presence, change } }));
+  #tell(change: keyof GroupEvents, { presence, process }: Member): void {
+    const event = new CustomEvent(change, { detail: { ...presence, change } });
+    this.#subjects.set(event, process.access);
+    this.dispatchEvent(event);
   }
 }
 

@@ -5,6 +5,7 @@ import type { Access } from "../access/communication-process.js";
 import { ConnectionAddress } from "../access/connection-address.js";
 import { DuowireError } from "../base/errors.js";
 import { typedEventTarget } from "../base/events.js";
+import { guardListeners } from "../rpc/listeners.js";
 import { claimRequests } from "./claim.js";
 import { ServerCore, type ServerParts } from "./core.js";
 import type { Group } from "./group.js";
@@ -21,7 +22,11 @@ export interface ServerEvents<Service extends object = object> {
   session: { readonly session: ServerSession<Service> };
   /** A communication process has ended. */
   session_ended: { readonly session: ServerSession<Service>; readonly reason: DuowireError };
-  /** A method of a service threw; `error` is the original, with its stack. The client was told without it (D24). */
+  /**
+   * A method of a service threw; `error` is the original, with its stack. The client was told without it (D24). Or a
+   * listener did: of a channel (`method` is `channel.message`), a service's of a group (`watch`), the program's of a
+   * group (`group.joined`).
+   */
   service_error: FailedCall<Service>;
   /** A call of a client failed, and its service did not look at the outcome (D16). */
   call_failed: FailedCall<Service>;
@@ -39,7 +44,10 @@ export interface ServerEvents<Service extends object = object> {
   carrier_ended: CarrierReport & { readonly service: string };
   /** A request was refused. `target` and the error's message are escaped: they are safe to print. */
   refused: { readonly error: DuowireError; readonly remoteAddress: string; readonly target: string };
-  /** Something failed that is no refusal: a bug, or the code of `authorize` or of a service. */
+  /**
+   * Something failed that is no refusal: a bug, the code of `authorize` or of a service, or a listener of these events;
+   * that is a warning of the process where nobody listens to this one.
+   */
   error: { readonly error: unknown };
 }
 
@@ -82,6 +90,10 @@ export class Server<Service extends object = object> extends typedEventTarget<Se
   /** For `serve` and `attach`, which also decide whether the HTTP server is ours to close. */
   constructor(httpServer: HttpServer, settings: Settings, parts: ServerParts) {
     super();
+    guardListeners(this, ({ type }, error) => {
+      if (type === "error" || !this.#listened.has("error")) this.#warnings.warnOfListener(type, error);
+      else this.#tell("error", { error });
+    });
     this.#httpServer = httpServer;
     this.#core = new ServerCore(settings, parts, {
       generated: (process) => this.#tell("session", { session: this.sessions.of(process) }),

@@ -20,6 +20,8 @@ interface LongMessage {
   number: number;
   readonly octets: Uint8Array;
   readonly mark: number;
+  /** Octets of all short messages queued before it: they leave first, as rpc/ is promised (spec/rpc.md). */
+  readonly behind: number;
   cut: number;
 }
 
@@ -107,7 +109,7 @@ export class Outgoing {
     }
     const mark = --this.lastLong;
     this.longLeft.add(mark);
-    this.waiting.push({ number: 0, octets: this.run.cut(start), mark, cut: 0 });
+    this.waiting.push({ number: 0, octets: this.run.cut(start), mark, behind: this.shortBytes, cut: 0 });
     this.tidyRun();
     return mark;
   }
@@ -198,10 +200,11 @@ export class Outgoing {
     this.wasEmpty = true;
   }
 
-  /** Begins the next long messages, as many as the far side puts together at a time. */
+  /** Begins the next long messages whose turn has come, as many as the far side puts together at a time. */
   private admitLong(): void {
     while (this.waiting.length > 0 && this.cutting.length < FRAGMENTED_MESSAGES_MAX) {
       const message = this.waiting[0] as LongMessage;
+      if (message.behind > this.shortBytesHanded) return;
       const bytes = this.cuttingBytes + message.octets.length;
       if (this.cutting.length > 0 && bytes > this.limits.assemblyBytesMax) return;
       this.cuttingBytes = bytes;

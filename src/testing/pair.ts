@@ -1,5 +1,5 @@
 /** A service and a client in one process, joined by a network in memory that fails when a test says so. */
-import type { Access, CommunicationProcess, ProcessGrounds } from "../access/communication-process.js";
+import type { Access, CommunicationProcess, ProcessGrounds, ProcessObserver } from "../access/communication-process.js";
 import { ConnectionAddress } from "../access/connection-address.js";
 import { ProcessList } from "../access/process-generation.js";
 import { type Clock, platformRandom, systemClock } from "../base/clock.js";
@@ -92,7 +92,13 @@ class TestServer {
       generated: () => undefined,
       ended: ({ access }) => groups.ended(access.id),
     });
-    const groups = new GroupList(this.processes, clock);
+    const observer: ProcessObserver = {
+      stateChanged: ({ id }) => groups.stateChanged(id),
+      serviceError: (_access, method, error) => options.onError?.(error, method),
+      callFailed: () => undefined,
+      bug: (_access, error) => options.onError?.(error, "bug"),
+    };
+    const groups = new GroupList(this.processes, clock, observer);
     this.grounds = {
       secrets: deriveSecrets(platformRandom(SECRET_BYTES)),
       leaseMs: options.leaseMs ?? 120_000,
@@ -103,12 +109,7 @@ class TestServer {
       queueBytesMax: options.queueBytesMax ?? defaultLimits.windowBytes,
       groups,
       errorStacks: options.errorStacks ?? false,
-      observer: {
-        stateChanged: ({ id }) => groups.stateChanged(id),
-        serviceError: (_access, method, error) => options.onError?.(error, method),
-        callFailed: () => undefined,
-        bug: (_access, error) => options.onError?.(error, "bug"),
-      },
+      observer,
     };
   }
 

@@ -166,3 +166,42 @@ test("a group that nobody is in, holds or watches is forgotten", async () => {
   expect(server.forgetGroup("hall")).toBe(true);
   expect(server.group("hall")).not.toBe(held);
 });
+
+test("listeners that fail are told, of a service and of the program, and end nobody", async () => {
+  class Nervous extends Room {
+    fret(room: string) {
+      const group = this.session.group(room);
+      group.watch(({ info }) => String((info as { name: string }).name.length));
+      group.watch(async ({ info }) => String((info as { name: string }).name.length));
+    }
+  }
+  const server = await serve({ address: "http://127.0.0.1:0/WAO", service: Nervous });
+  onTestFinished(() => server.close());
+  const told: string[] = [];
+  server.addEventListener("service_error", ({ detail: { id, method, error } }) => {
+    told.push(`${id} ${method} ${(error as Error).name}`);
+  });
+  server.addEventListener("error", ({ detail: { error } }) => told.push(String(error)));
+  server.addEventListener("session_ended", () => {
+    throw new RangeError("no more");
+  });
+  const hall = server.group("hall");
+  hall.addEventListener("joined", ({ detail: { info } }) => (info as string).trim());
+  hall.addEventListener("left", () => Promise.reject(new RangeError("left")) as never);
+  const [ann, bob] = [guest(server.address.href), guest(server.address.href)];
+  await (ann as unknown as { remote: { fret(room: string): Promise<void> } }).remote.fret("hall");
+  await bob.remote.enter("hall", null as never);
+  expect(told.splice(0).sort()).toEqual(
+    [
+      `${ann.address.id} watch TypeError`,
+      `${ann.address.id} watch TypeError`,
+      `${bob.address.id} group.joined TypeError`,
+    ].sort(),
+  );
+  await ann.close();
+  await bob.close();
+  await vi.waitFor(() => expect(told).toHaveLength(3));
+  expect(told.sort()).toEqual(
+    [`${bob.address.id} group.left RangeError`, "RangeError: no more", "RangeError: no more"].sort(),
+  );
+});

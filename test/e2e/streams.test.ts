@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createBirpc } from "birpc";
 import { expose, wrap } from "comlink";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { connect } from "../../src/client/index.js";
 import { type Channel, Service } from "../../src/index.js";
 import { serve } from "../../src/server/index.js";
@@ -160,4 +160,31 @@ test("birpc and comlink run over a session whose connections are destroyed, and 
   await expect(comlink.fail()).rejects.toThrow("cannot");
   await expect(birpc.fail()).rejects.toThrow("cannot");
   expect(proxy.destroyed).toBeGreaterThan(2);
+});
+
+test("a message that a service's listener does not take is a service_error, and ends nobody", async () => {
+  class Trusting extends Service {
+    constructor() {
+      super();
+      const channel = this.session.channel("x");
+      channel.onmessage = ({ data }) => channel.postMessage(data.length);
+      channel.addEventListener("close", () => Promise.reject(new RangeError("closed")) as never);
+    }
+  }
+  const server = await serve({ address: "http://127.0.0.1:0/WAO", service: Trusting });
+  onTestFinished(() => server.close());
+  const told: unknown[] = [];
+  server.addEventListener("service_error", ({ detail }) => told.push([detail.method, (detail.error as Error).name]));
+  const session = connect<Trusting>(server.address.href);
+  onTestFinished(() => session.close());
+  const channel = session.channel("x");
+  const answered = new Promise((resolve) => {
+    channel.onmessage = ({ data }) => resolve(data);
+  });
+  channel.postMessage(null);
+  channel.postMessage("four");
+  expect(await answered).toBe(4);
+  expect(told).toEqual([["channel.message", "TypeError"]]);
+  await session.close();
+  await vi.waitFor(() => expect(told[1]).toEqual(["channel.close", "RangeError"]));
 });

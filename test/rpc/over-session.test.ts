@@ -9,7 +9,7 @@ import { type BatchContent, Outgoing } from "../../src/session/outgoing.js";
 import { hex, limits, octets, VirtualClock } from "./support.js";
 
 interface Root {
-  take(value?: unknown): unknown;
+  take(...values: unknown[]): unknown;
 }
 
 function setUp(root?: object) {
@@ -65,4 +65,23 @@ test("release waits until a long answer that names the reference has left whole"
     expect(hand(sink)?.kind).toBe("fragment");
   }
   expect(hex(peer.urgent(1_000) as Uint8Array)).toBe("93050101");
+});
+
+test("giving up a call with a stream breaks the stream only when the long call has left whole", () => {
+  const { sink, peer, remote } = setUp();
+  async function* items() {
+    yield 1;
+  }
+  const call = remote.take(new Uint8Array(150_000), items());
+  expect(hand(sink)?.kind).toBe("fragment");
+  call[Symbol.dispose]();
+  expect(hex(peer.urgent(1_000) as Uint8Array)).toBe("920401");
+  for (let left = 1; left > 0; ) {
+    expect(peer.urgent(1_000)).toBe(undefined);
+    const content = hand(sink);
+    left = content?.kind === "fragment" ? content.left : Number.NaN;
+  }
+  expect(peer.isHeldBack).toBe(true);
+  peer.urgent(1_000);
+  expect(hex((hand(sink) as BatchContent).octets).slice(0, 6)).toBe("930a01");
 });

@@ -306,6 +306,29 @@ test("stubs of a call that is not started, or of an answer that nobody wants, ar
   expect(keeper.kept).toEqual([]);
 });
 
+test("a stub that several calls bring is released when none of them is delivered, and only then", async () => {
+  interface Feed extends Target {
+    on(fn: () => string): void;
+  }
+  const kept: (() => Promise<string>)[] = [];
+  const root = {
+    keep: (fn: () => Promise<string>) => void kept.push(fn),
+    feed: async (): Promise<Feed> => Promise.reject(new Error("no feed")),
+  };
+  const pair = new Pair<unknown, typeof root>(undefined, root);
+  const fn = async () => "called";
+  // The one that brings it first waits for a result, and is given up when the other one is delivered.
+  const undelivered = pair.remoteB.feed().result.on(fn);
+  void pair.remoteB.keep(fn);
+  expect(await pair.failure(undelivered)).toMatchObject({ message: "no feed" });
+  expect(await pair.answer((kept[0] as () => Promise<string>)())).toBe("called");
+  const other = async () => "other";
+  const both = [pair.remoteB.feed().result.on(other), pair.remoteB.feed().result.on(other)];
+  for (const call of both) call.catch(() => {});
+  await pair.settle();
+  expect(pair.a.peer.figures.lentCount).toBe(1);
+});
+
 test("10,000 functions lent and released leave nothing behind", async () => {
   const { pair } = setUp();
   for (let n = 0; n < 10; n++) {

@@ -1,6 +1,7 @@
 /** The notation of spec/vectors/values.json, both ways. */
+
+import type { ReferenceType } from "../../src/rpc/reference.js";
 import { RemoteError } from "../../src/rpc/remote-error.js";
-import type { ReferenceType } from "../../src/rpc/values.js";
 
 /** Stands for whatever the owner of the hooks lends. */
 export class Lent {

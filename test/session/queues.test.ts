@@ -120,6 +120,22 @@ describe("Outgoing", () => {
     expect(sizes).toEqual([20_000, 8_192, 8_000, 8_192, 1_000, ...Array(6).fill(8_192), 4_464]);
   });
 
+  test("never lets a long message overtake short ones that were queued before it, whatever the room", () => {
+    for (const rooms of [[BATCH_BYTES_MAX], [BATCH_BYTES_MAX, 20_000], [30_000, 66_000]]) {
+      const outgoing = new Outgoing(1_000_000, limits);
+      for (const size of [50_000, 60_000, 64_000]) queue(outgoing, octets(size));
+      queue(outgoing, octets(70_000));
+      const later = queue(outgoing, octets(10));
+      const kinds: string[] = [];
+      for (let n = 0; !outgoing.isEmpty; n++) {
+        const content = outgoing.next(rooms[n % rooms.length] as number);
+        if (content) kinds.push(content.kind);
+        if (content?.kind === "fragment" && content.left > 0) expect(outgoing.isHanded(later - 10)).toBe(true);
+      }
+      expect(kinds.slice(0, 3)).toEqual(["whole", "whole", "whole"]);
+    }
+  });
+
   test("says which messages left, also after the end", () => {
     const outgoing = new Outgoing(1_000_000, limits);
     const marks = [queue(outgoing, octets(10)), queue(outgoing, octets(100_000)), queue(outgoing, octets(20))];
