@@ -9,7 +9,7 @@ import { answered, endError, failureOf, notMade } from "./call-failures.js";
 import { type Metadata, writeOptions } from "./call-options.js";
 import { beginMessage, decodeValue, encodeValue } from "./codec.js";
 import { dueAtOf, watchCall } from "./deadline.js";
-import type { EncodedCall } from "./group.js";
+import { bodyOf, type EncodedCall } from "./group.js";
 import { type InterceptedCall, intercept } from "./interceptors.js";
 import {
   CALL,
@@ -100,10 +100,10 @@ export class OutgoingCalls implements CallMaker, CallOwner {
   }
 
   /** Makes a call that was written before, perhaps for many sessions: its octets are shared as long as it waits. */
-  callEncoded({ method, body }: EncodedCall): PendingCall {
-    const call = new PendingCall(this, undefined, method);
+  callEncoded(encoded: EncodedCall): PendingCall {
+    const call = new PendingCall(this, undefined, encoded.method);
     try {
-      this.sendEncoded(call, body);
+      this.sendEncoded(call, bodyOf(encoded));
     } catch (error) {
       notMade(call, error);
     }
