@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { connect } from "../../src/client/index.js";
-import { type PresenceChange, Service } from "../../src/index.js";
+import { callSignal, type PresenceChange, Service } from "../../src/index.js";
 import { serve } from "../../src/server/index.js";
 import { startProxy } from "../support/faulty-proxy.js";
 
@@ -230,4 +230,35 @@ test("listeners that fail are told, of a service and of the program, and end nob
   expect(told.sort()).toEqual(
     [`${bob.address.id} group.left RangeError`, "RangeError: no more", "RangeError: no more"].sort(),
   );
+});
+
+test("a watcher's calls are not made on behalf of whoever changed the group: they outlive a call that was cancelled", async () => {
+  class Lounge extends Service<Guest> {
+    readonly #lounge = this.session.group<Guest>("lounge");
+    watch() {
+      this.#lounge.watch(({ change }) => this.client.price(change.length));
+    }
+    async enterLate() {
+      await new Promise<void>((resolve) => callSignal().addEventListener("abort", () => resolve()));
+      this.#lounge.join();
+    }
+  }
+  const server = await serve({ address: "http://127.0.0.1:0/WAO", service: Lounge });
+  onTestFinished(() => server.close());
+  const failed: unknown[] = [];
+  server.addEventListener("call_failed", ({ detail: { error } }) => failed.push(error));
+  const connected = (price: (length: number) => void) => {
+    const session = connect<Lounge>(server.address.href, { expose: { price, hear: () => "" } });
+    onTestFinished(() => session.close());
+    return session;
+  };
+  const heard: number[] = [];
+  await connected((length) => heard.push(length)).remote.watch();
+  const other = connected(() => {});
+  const entering = other.remote.enterLate();
+  await vi.waitFor(() => expect(server.sessions.get(other.address.id)?.figures?.callsRunning).toBe(1));
+  entering[Symbol.dispose]();
+  await vi.waitFor(() => expect(heard.length + failed.length).toBe(1));
+  expect(failed).toEqual([]);
+  expect(heard).toEqual(["joined".length]);
 });
