@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -47,6 +47,28 @@ test("package gives every entry its types", { timeout: 60_000 }, async (context)
   const failure = await run(process.execPath, args).then(
     () => "",
     (error: { stdout: string; stderr: string }) => error.stdout + error.stderr,
+  );
+  expect(failure).toBe("");
+});
+
+test("package's types need neither the DOM's nor skipLibCheck", { timeout: 60_000 }, async (context) => {
+  skipUnlessBuilt(context);
+  const folder = mkdtempSync(join(tmpdir(), "duowire-types-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const entries = ["client", "server", "testing"];
+  const paths = Object.fromEntries(
+    entries.map((name) => [`duowire/${name}`, [join(root, "dist", name, "index.d.ts")]]),
+  );
+  const compilerOptions = {
+    ...{ module: "nodenext", target: "es2023", lib: ["ES2023", "ESNext.Disposable"], strict: true, noEmit: true },
+    ...{ types: ["node"], typeRoots: [join(root, "node_modules", "@types")], skipLibCheck: false, paths },
+  };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["uses.ts"] }));
+  writeFileSync(join(folder, "uses.ts"), entries.map((name) => `import "duowire/${name}";\n`).join(""));
+  const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+  const failure = await run(process.execPath, [tsc, "-p", folder], { cwd: root }).then(
+    () => "",
+    (error: { stdout: string }) => error.stdout,
   );
   expect(failure).toBe("");
 });

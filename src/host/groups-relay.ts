@@ -1,12 +1,12 @@
 /** The server's groups for a service that runs elsewhere: its calls of them travel over its session's talk (D25). */
-import type {
-  EncodedCall,
-  GroupCall,
-  GroupOutcome,
-  JoinOptions,
-  Presence,
-  PresenceChange,
-  ProcessGroups,
+import {
+  type EncodedCall,
+  type GroupOutcome,
+  type JoinOptions,
+  MemberCalls,
+  type Presence,
+  type PresenceChange,
+  type ProcessGroups,
 } from "../rpc/group.js";
 import { release } from "../rpc/stub.js";
 import { describeError, restoreError } from "./carried-error.js";
@@ -46,10 +46,10 @@ export function farGroups(remote: () => unknown): ProcessGroups {
     // Nobody waits for these: what goes wrong is the event call_failed.
     join: (_id, group, options) => void far().join(group, options),
     leave: (_id, group) => void far().leave(group),
-    call: (group, call, except) =>
-      far()
-        .call(group, call, except !== undefined)
-        .then((outcomes) => outcomes.map(restoreOutcome)) as GroupCall<unknown>,
+    call(group, call, except) {
+      const called = far().call(group, call, except !== undefined);
+      return new MemberCalls(async () => (await called).map(restoreOutcome));
+    },
     members: async (group) => far().members(group),
     watch(_id, group, listener) {
       const stopped = far().watch(group, listener);

@@ -1,6 +1,6 @@
 /** A group as the service of one member sees it (D25): the server's groups, with this session's part filled in. */
 import type { Access, ProcessGrounds } from "../access/communication-process.js";
-import { encodeCall, type GroupCall, type GroupClient, type ServiceGroup } from "../rpc/group.js";
+import { type EncodedCall, encodeOrRefuse, type GroupCall, type GroupClient, type ServiceGroup } from "../rpc/group.js";
 import { runListener } from "../rpc/listeners.js";
 import { makeStub } from "../rpc/stub.js";
 
@@ -12,16 +12,14 @@ export function serviceGroup(grounds: ProcessGrounds, access: Access, name: stri
   return {
     join: (options = {}) => groups.join(id, name, options),
     leave: () => groups.leave(id, name),
-    client: groupClient((method, args) => groups.call(name, encodeCall(method, args))),
-    others: groupClient((method, args) => groups.call(name, encodeCall(method, args), id)),
+    client: groupClient((call) => groups.call(name, call)),
+    others: groupClient((call) => groups.call(name, call, id)),
     members: () => groups.members(name),
     watch: (listener) => groups.watch(id, name, (change) => runListener(() => listener(change), failed)),
   };
 }
 
 /** What looks like one client and calls many. */
-export function groupClient<Client>(
-  call: (method: string, args: readonly unknown[]) => GroupCall<unknown>,
-): GroupClient<Client> {
-  return makeStub({ call: (_target, method, args) => call(method, args) }) as GroupClient<Client>;
+export function groupClient<Client>(call: (call: EncodedCall) => GroupCall<unknown>): GroupClient<Client> {
+  return makeStub({ call: (_target, method, args) => call(encodeOrRefuse(method, args)) }) as GroupClient<Client>;
 }

@@ -2,6 +2,7 @@
  * Groups, as far as calls go (D25): what a group's members are called with, written once for all of them, and what a
  * service sees of the groups that its session is in. The groups themselves are the server's (server/groups.ts).
  */
+import { DuowireError, type ErrorCode } from "../base/errors.js";
 import { OctetWriter } from "../base/octets.js";
 import { encodeValue } from "./codec.js";
 import { localError, writeNumber } from "./messages.js";
@@ -15,6 +16,8 @@ export interface EncodedCall {
   readonly method: string;
   /** Target, method and arguments, as they stand in a CALL. */
   readonly body: Uint8Array;
+  /** Why there is none: the call fails so at each member. As data, since the groups may be another process's. */
+  readonly refusal?: { readonly code: ErrorCode; readonly message: string };
 }
 
 /**
@@ -100,6 +103,37 @@ export interface ProcessGroups {
   call(group: string, call: EncodedCall, except?: string): GroupCall<unknown>;
   members(group: string): Promise<readonly Presence[]>;
   watch(id: string, group: string, listener: (change: PresenceChange) => void): () => void;
+}
+
+/** What stands behind {@link GroupCall}. No literal, which would be data with a `then`: a method may return it. */
+export class MemberCalls implements GroupCall<unknown> {
+  /** `outcomes` runs for who waits: only they pay for it. */
+  constructor(private readonly outcomes: () => Promise<readonly GroupOutcome<unknown>[]>) {}
+
+  // biome-ignore lint/suspicious/noThenProperty: a call is awaited, that is its purpose.
+  then<A = readonly GroupOutcome<unknown>[], B = never>(
+    fulfilled?: ((outcomes: readonly GroupOutcome<unknown>[]) => A | PromiseLike<A>) | null,
+    rejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.outcomes().then(fulfilled, rejected);
+  }
+}
+
+/** {@link encodeCall}, but for arguments that cannot be sent: then each member's call will fail, and nothing throws. */
+export function encodeOrRefuse(method: string, args: readonly unknown[]): EncodedCall {
+  try {
+    return encodeCall(method, args);
+  } catch (error) {
+    if (!(error instanceof DuowireError)) throw error;
+    const { code, message } = error;
+    return { method, body: new Uint8Array(0), refusal: { code, message } };
+  }
+}
+
+/** The body of a call; throws its refusal if it has none. */
+export function bodyOf({ body, refusal }: EncodedCall): Uint8Array {
+  if (refusal) throw localError(refusal.code, refusal.message);
+  return body;
 }
 
 /** Writes a call that is made on many sessions. Throws `invalid_argument` for arguments that are no data. */

@@ -340,6 +340,7 @@ export class IncomingCalls {
     const start = writer.length;
     let bytes = 0;
     let isWritten = false;
+    let written: Uint8Array | undefined;
     try {
       writer.u16(type);
       writeNumber(writer, call.number);
@@ -351,6 +352,7 @@ export class IncomingCalls {
       if (holes) return this.readFirst(call, value, new HeldValue(sink, references, call.method, writer, at, holes));
       isWritten = true;
       if (isResult) bytes = writer.length - start;
+      if (isResult && !held) written = this.results.written(value, writer, at);
       const mark = sink.commit(false);
       const lendsStream = held ? held.sent(mark) : references.answered(mark, call.method);
       // A stream has one reader, so a result that holds one is for the caller alone: no call may name it.
@@ -366,7 +368,7 @@ export class IncomingCalls {
     this.running.delete(call.number);
     call.finish();
     this.bytes -= call.bytes;
-    this.results.answered(call.number, this.next, value, bytes);
+    this.results.answered(call.number, this.next, value, bytes, written);
     context.wake();
   }
 

@@ -30,7 +30,8 @@ export interface InterceptedCall<Session extends CallSession = CallSession> {
  * takes the place of that.
  *
  * Calls start in the order made as long as interceptors call `next()` before their first `await`; one that awaits first
- * lets later calls overtake, and what names its result in the meantime is refused `invalid_argument`. It is not asked
+ * lets later calls overtake, and what names its result in the meantime is refused `invalid_argument`. A call that it
+ * holds so is not made any more when it was cancelled, its time is over or the session has ended. It is not asked
  * about calls that are not started (`method_unknown`, `cancelled`), nor at the sender about a group's calls, which are
  * written once for all members.
  */

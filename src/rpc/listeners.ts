@@ -1,12 +1,14 @@
 /** Code of the application's that the library calls although no call asks for it: listeners of events and of groups. */
+import { detached } from "./on-behalf.js";
 
 /**
  * Runs a listener; what it throws, or rejects with, is told to `failed` and stops nothing. Otherwise it would be an
- * uncaught error of the process, which all clients share and one of them may have caused.
+ * uncaught error of the process, which all clients share and one of them may have caused. It runs outside of the call
+ * that caused the event, perhaps another client's: what it calls does not end with that.
  */
 export function runListener(run: () => unknown, failed: (error: unknown) => void): void {
   try {
-    const result = run();
+    const result = detached(run);
     // Not any thenable: of a call that nobody looks at, the event call_failed tells (D16).
     if (result instanceof Promise) result.catch(failed);
   } catch (error) {

@@ -9,8 +9,8 @@ import { answered, endError, failureOf, notMade } from "./call-failures.js";
 import { type Metadata, writeOptions } from "./call-options.js";
 import { beginMessage, decodeValue, encodeValue } from "./codec.js";
 import { dueAtOf, watchCall } from "./deadline.js";
-import type { EncodedCall } from "./group.js";
-import { type InterceptedCall, intercept } from "./interceptors.js";
+import { bodyOf, type EncodedCall } from "./group.js";
+import { HeldCalls } from "./held-calls.js";
 import {
   CALL,
   CALL_WITH_OPTIONS,
@@ -66,11 +66,15 @@ export class OutgoingCalls implements CallMaker, CallOwner {
   private window = EARLY_MAX;
   private unobservedCalls: UnobservedCalls | undefined;
   private readonly startedAt: number;
+  /** Runs interceptors, if there are any. */
+  private readonly held: HeldCalls | undefined;
 
   constructor(private readonly context: PeerContext) {
     this.references = new References(context, this);
     this.arguments = new ArgumentWriter(this.references, this);
     this.startedAt = context.clock.monotonicMs();
+    const { interceptors } = context;
+    if (interceptors) this.held = new HeldCalls(context, interceptors, (...made) => this.make(...made));
   }
 
   /** Calls that the far side has not answered. */
@@ -94,16 +98,16 @@ export class OutgoingCalls implements CallMaker, CallOwner {
 
   call(target: CallTarget, method: string, args: readonly unknown[], options?: CallOptions): PendingCall {
     const call = new PendingCall(this, target, method);
-    if (this.context.interceptors) this.intercepted(call, args, options);
+    if (this.held) this.held.run(call, args, options);
     else this.make(call, args, options);
     return call;
   }
 
   /** Makes a call that was written before, perhaps for many sessions: its octets are shared as long as it waits. */
-  callEncoded({ method, body }: EncodedCall): PendingCall {
-    const call = new PendingCall(this, undefined, method);
+  callEncoded(encoded: EncodedCall): PendingCall {
+    const call = new PendingCall(this, undefined, encoded.method);
     try {
-      this.sendEncoded(call, body);
+      this.sendEncoded(call, bodyOf(encoded));
     } catch (error) {
       notMade(call, error);
     }
@@ -123,18 +127,6 @@ export class OutgoingCalls implements CallMaker, CallOwner {
     } catch (error) {
       notMade(call, error);
     }
-  }
-
-  private intercepted(call: PendingCall, args: readonly unknown[], options: CallOptions | undefined): void {
-    const metadata = { ...options?.metadata };
-    const rest = { args: [...args], metadata, session: this.context.session?.() };
-    const seen = { direction: "outgoing", method: call.method, ...rest } as const;
-    const outcome = intercept(this.context.interceptors ?? [], seen as InterceptedCall, () => {
-      const own = Object.keys(metadata).length > 0 ? { ...options, metadata } : options;
-      if (!call.isSettled) this.make(call, seen.args, own);
-      return call.answer();
-    });
-    call.replaceOutcome(outcome);
   }
 
   abandon(call: PendingCall, code: "cancelled" | "deadline_exceeded", cause?: unknown): void {
@@ -224,6 +216,7 @@ export class OutgoingCalls implements CallMaker, CallOwner {
       call.reject(endError(reason, !call.waiting && this.context.sink.isHanded(call.mark)));
       call.waiting = undefined;
     }
+    this.held?.end(reason);
     this.references.end(reason);
   }
 

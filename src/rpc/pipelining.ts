@@ -98,20 +98,27 @@ export class Results<Call extends Dependent> {
   private lent: Map<number, number> | undefined;
   /** Data, by call modulo {@link DATA_REACH}: a later result takes the place of one that is out of reach. */
   private readonly numbers: number[] = [];
-  private readonly values: unknown[] = [];
+  private readonly values: (() => unknown)[] = [];
   private waiters: Map<number, Set<Call>> | undefined;
 
   constructor(private readonly references: References) {}
 
   /**
-   * A call was answered; `bytes` is the size of a RESULT, 0 for a FAILURE. Calls that waited for it become ready.
+   * A call was answered; `bytes` is the size of a RESULT, 0 for a FAILURE, and `written` what {@link written} took of
+   * it. Calls that waited for it become ready.
    */
-  answered(number: number, next: number, value: unknown, bytes: number): void {
-    if (bytes > 0) this.keep(number, next, value, bytes);
+  answered(number: number, next: number, value: unknown, bytes: number, written?: Uint8Array): void {
+    if (bytes > 0) this.keep(number, next, value, bytes, written);
     const waiters = this.waiters?.get(number);
     if (!waiters) return;
     this.waiters?.delete(number);
     for (const call of waiters) if (--call.left === 0) this.ready.push(call);
+  }
+
+  /** Takes a result from the message that is being written, if it is short, and data without references. */
+  written(value: unknown, writer: OctetWriter, at: number): Uint8Array | undefined {
+    if (typeof value !== "object" || writer.length - at > NAMED_BYTES_MAX) return undefined;
+    return this.references.isNaming ? undefined : writer.copy(at);
   }
 
   /** The turn of `number` has come: what only calls before it may name is forgotten. */
@@ -163,7 +170,7 @@ export class Results<Call extends Dependent> {
     this.lent = this.waiters = undefined;
   }
 
-  private keep(number: number, next: number, value: unknown, bytes: number): void {
+  private keep(number: number, next: number, value: unknown, bytes: number, written: Uint8Array | undefined): void {
     const reference = this.references.numberOf(value);
     if (reference !== undefined) {
       if (number + LENT_REACH < next) return;
@@ -172,8 +179,8 @@ export class Results<Call extends Dependent> {
     } else if (bytes <= NAMED_BYTES_MAX) {
       const place = number % DATA_REACH;
       if (number < (this.numbers[place] ?? 0)) return;
+      this.values[place] = written ? () => decodeValue(ownReferences([]), new OctetReader(written)) : copierOf(value);
       this.numbers[place] = number;
-      this.values[place] = value;
     }
   }
 
@@ -181,7 +188,7 @@ export class Results<Call extends Dependent> {
     const reference = this.lent?.get(number);
     if (reference !== undefined && by - number <= LENT_REACH) return this.references.lentValue(reference);
     const place = number % DATA_REACH;
-    if (this.numbers[place] === number && by - number <= DATA_REACH) return copyOf(this.values[place]);
+    if (this.numbers[place] === number && by - number <= DATA_REACH) return this.values[place]?.();
     const data = `data of more than ${NAMED_BYTES_MAX} octets or ${DATA_REACH} calls ago`;
     const why = `it failed, holds a stream, or is ${data}`;
     throw localError("invalid_argument", `the result of call ${number} is not there (${why}): await it and pass it on`);
@@ -198,20 +205,33 @@ function isReference(value: unknown): value is object {
   return typeof value === "object" && value !== null && stubTargetOf(value) !== undefined;
 }
 
-/** As if it had crossed: what one method returned and another one gets share nothing but references. */
-function copyOf(value: unknown): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  const references: object[] = [];
-  const owner: ReferenceOwner = {
+/**
+ * Copies `value` as it is now, as if it had crossed: what one method returned and another one gets share nothing but
+ * references. What cannot be read a second time fails where it is named.
+ */
+function copierOf(value: unknown): () => unknown {
+  if (typeof value !== "object" || value === null) return () => value;
+  const owner = ownReferences([]);
+  const writer = new OctetWriter();
+  try {
+    encodeValue(owner, writer, value, "result");
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+  const octets = writer.take();
+  return () => decodeValue(owner, new OctetReader(octets));
+}
+
+/** References that cross nothing. A Blob never changes: it is passed on as it is. */
+function ownReferences(references: object[]): ReferenceOwner {
+  return {
     stacks: true,
-    // A Blob never changes: it is passed on as it is.
     send: (one) =>
       one instanceof Blob || isReference(one) ? { type: REF_HOME, number: references.push(one) } : undefined,
     receive: (_type, number) => references[number - 1],
   };
-  const writer = new OctetWriter();
-  encodeValue(owner, writer, value, "result");
-  return decodeValue(owner, new OctetReader(writer.take()));
 }
 
 /** `value` with results in the place of what stands for them. */

@@ -96,6 +96,11 @@ export class References implements ReferenceOwner {
     return this.imports?.size ?? 0;
   }
 
+  /** Whether the message that is being written lends anything, or sends it home. */
+  get isNaming(): boolean {
+    return this.lent.length + this.named.length > 0;
+  }
+
   /** Whether RELEASE is due for anything, perhaps not yet. */
   get hasReleases(): boolean {
     return this.releases !== undefined && this.releases.size > 0;

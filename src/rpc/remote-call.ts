@@ -75,6 +75,8 @@ export class PendingCall implements RemoteCall<unknown> {
   madeFor: Set<PendingCall> | undefined;
   /** Undoes what timeouts and signals hold. */
   cleanUp: (() => void) | undefined;
+  /** Set while interceptors hold it: rejects for whoever looks, without waiting for them. */
+  cut: Settle | undefined;
   /** What it returned, or threw. */
   value: unknown;
   private state = PENDING;
@@ -115,6 +117,7 @@ export class PendingCall implements RemoteCall<unknown> {
   /** The call failed. */
   reject(error: unknown): void {
     this.settle(REJECTED, error, this.rejectPromise);
+    this.cut?.(error);
     if (!this.isObserved) this.owner.unobserved(this);
   }
 
@@ -123,9 +126,13 @@ export class PendingCall implements RemoteCall<unknown> {
     return this.makePromise();
   }
 
-  /** From now on whoever looks sees `outcome`. It is the call's own as well, if that is not settled by then. */
-  replaceOutcome(outcome: Promise<unknown>): void {
-    this.promise = outcome;
+  /**
+   * From now on whoever looks sees `outcome`, or before it what ends the call while it `isHeld`. It is the call's own
+   * as well, if that is not settled by then.
+   */
+  replaceOutcome(outcome: Promise<unknown>, isHeld: boolean): void {
+    this.promise = isHeld ? Promise.race([outcome, new Promise((_resolve, cut) => (this.cut = cut))]) : outcome;
+    this.promise.catch(() => {});
     outcome.then(
       (value) => this.isSettled || this.resolve(value),
       (error) => this.state === REJECTED || this.reject(error),

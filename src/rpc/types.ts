@@ -77,32 +77,49 @@ type IsAny<T> = 0 extends 1 & T ? true : false;
 /** How deep {@link HasReference} looks: recursive types have no end. */
 type Depth = [never, 0, 1, 2, 3, 4];
 
-/** `true` among the members if there is a function, a target or a stub somewhere inside: only then is a type mapped. */
+/** What arrives for the items of an iterable. */
+type ReceivedItems<T> = AsyncGenerator<T, undefined, undefined>;
+
+/**
+ * `true` among the members if there is something inside that arrives as something else: a function, a target or a stub,
+ * a subclass of Uint8Array such as Node's Buffer, an iterable with more than iterables have, such as Node's Readable.
+ * Only then is a type mapped.
+ */
 type HasReference<T, D extends number = 5> =
   IsAny<T> extends true
     ? false
     : [D] extends [never]
       ? false
       : T extends Opaque
-        ? false
+        ? T extends Uint8Array
+          ? Uint8Array<ArrayBuffer> extends T
+            ? false
+            : true
+          : false
         : T extends Callable | Target | { readonly [stubOf]: unknown }
           ? true
           : T extends Generator | WritableStream<never>
             ? true
-            : T extends ReadableStream<infer V> | AsyncIterable<infer V>
+            : T extends ReadableStream<infer V>
               ? HasReference<V, Depth[D]>
-              : T extends ReadonlyMap<infer K, infer V>
-                ? HasReference<K, Depth[D]> | HasReference<V, Depth[D]>
-                : T extends ReadonlySet<infer V>
+              : T extends AsyncIterable<infer V>
+                ? ReceivedItems<V> extends T
                   ? HasReference<V, Depth[D]>
-                  : T extends readonly (infer V)[]
+                  : true
+                : T extends ReadonlyMap<infer K, infer V>
+                  ? HasReference<K, Depth[D]> | HasReference<V, Depth[D]>
+                  : T extends ReadonlySet<infer V>
                     ? HasReference<V, Depth[D]>
-                    : T extends object
-                      ? { [K in keyof T]-?: HasReference<T[K], Depth[D]> }[keyof T]
-                      : false;
+                    : T extends readonly (infer V)[]
+                      ? HasReference<V, Depth[D]>
+                      : T extends object
+                        ? { [K in keyof T]-?: HasReference<T[K], Depth[D]> }[keyof T]
+                        : false;
 
 type ReceivedMapped<T> = T extends Opaque
-  ? T
+  ? T extends Uint8Array
+    ? Uint8Array<ArrayBuffer>
+    : T
   : T extends { readonly [stubOf]: infer Home }
     ? Home
     : T extends Callable | Target
@@ -112,7 +129,7 @@ type ReceivedMapped<T> = T extends Opaque
         : T extends WritableStream<infer V>
           ? WritableStream<Sent<V>>
           : T extends Items<infer V>
-            ? AsyncGenerator<Received<V>, undefined, undefined>
+            ? ReceivedItems<Received<V>>
             : T extends ReadonlyMap<infer K, infer V>
               ? Map<Received<K>, Received<V>>
               : T extends ReadonlySet<infer V>
@@ -200,8 +217,17 @@ export type Sent<T> = true extends HasReference<T> ? SentMapped<T> : T;
 /** What arrives where the far side's method returns `T`: functions and targets are stubs. */
 export type Received<T> = true extends HasReference<T> ? ReceivedMapped<T> : T;
 
-/** What a client of the service `S` exposes: functions may be async, whatever the service's interface says. */
-export type ClientOf<S> = S extends { readonly [exposed]?: infer Client } ? Sent<NonNullable<Client>> : unknown;
+/**
+ * What a client of the service `S`, or of its class `typeof S`, exposes: functions may be async, whatever the service's
+ * interface says.
+ */
+export type ClientOf<S> = S extends abstract new (
+  ...args: never
+) => infer Instance
+  ? ClientOf<Instance>
+  : S extends { readonly [exposed]?: infer Client }
+    ? Sent<NonNullable<Client>>
+    : unknown;
 
 /** The stub that a server has of the client of the service `S`. */
 export type RemoteClientOf<S> = S extends { readonly client: infer Stub } ? Stub : unknown;

@@ -4,11 +4,11 @@ import { typedEventTarget } from "../base/events.js";
 import { groupClient } from "../host/service-group.js";
 import {
   type EncodedCall,
-  encodeCall,
   type GroupCall,
   type GroupClient,
   type GroupOutcome,
   type JoinOptions,
+  MemberCalls,
   type Presence,
   type PresenceChange,
 } from "../rpc/group.js";
@@ -115,21 +115,19 @@ export class Group<Service extends object = object> extends typedEventTarget<Gro
 
   /** All members' clients: each method calls every one of them, and may be awaited for their outcomes. */
   get client(): GroupClient<ClientOfSession<Service>> {
-    return groupClient((method, args) => this.callEncoded(encodeCall(method, args)));
+    return groupClient((call) => this.callEncoded(call));
   }
 
   /** All members' clients but one: everybody but who said it. */
   except({ id }: Pick<ServerSession, "id">): GroupClient<ClientOfSession<Service>> {
-    return groupClient((method, args) => this.callEncoded(encodeCall(method, args), id));
+    return groupClient((call) => this.callEncoded(call, id));
   }
 
   /** Calls all members, but `except`, with what was written once. */
   callEncoded(call: EncodedCall, except?: string): GroupCall<unknown> {
     const calls: { readonly id: string; readonly call: PromiseLike<unknown> }[] = [];
     for (const [id, member] of this.#members) if (id !== except) calls.push({ id, call: member.call(call) });
-    // Only who waits for the outcomes pays for them.
-    // biome-ignore lint/suspicious/noThenProperty: a call is a promise that need not be made.
-    return { then: (fulfilled, rejected) => outcomesOf(calls).then(fulfilled, rejected) };
+    return new MemberCalls(() => outcomesOf(calls));
   }
 
   /** A member's state is another one. That it ends is told by `left`. */

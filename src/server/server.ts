@@ -4,7 +4,7 @@ import type { CarrierReport } from "../access/carrier-report.js";
 import type { Access } from "../access/communication-process.js";
 import { ConnectionAddress } from "../access/connection-address.js";
 import { DuowireError } from "../base/errors.js";
-import { typedEventTarget } from "../base/events.js";
+import { type ListenerOptions, type PlatformListener, typedEventTarget } from "../base/events.js";
 import { guardListeners } from "../rpc/listeners.js";
 import { claimRequests } from "./claim.js";
 import { ServerCore, type ServerParts } from "./core.js";
@@ -126,14 +126,10 @@ export class Server<Service extends object = object> extends typedEventTarget<Se
   override addEventListener<Name extends keyof ServerEvents>(
     type: Name,
     listener: (event: CustomEvent<ServerEvents<Service>[Name]>) => void,
-    options?: AddEventListenerOptions | boolean,
+    options?: ListenerOptions,
   ): void;
-  override addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: AddEventListenerOptions | boolean,
-  ): void;
-  override addEventListener(type: string, listener: unknown, options?: AddEventListenerOptions | boolean): void {
+  override addEventListener(type: string, listener: PlatformListener, options?: ListenerOptions): void;
+  override addEventListener(type: string, listener: unknown, options?: ListenerOptions): void {
     this.#listened.add(type);
     super.addEventListener(type, listener as EventListener, options);
   }

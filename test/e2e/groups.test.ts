@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { connect } from "../../src/client/index.js";
-import { type PresenceChange, Service } from "../../src/index.js";
+import { callSignal, type PresenceChange, Service } from "../../src/index.js";
 import { serve } from "../../src/server/index.js";
 import { startProxy } from "../support/faulty-proxy.js";
 
@@ -27,9 +27,8 @@ class Room extends Service<Guest> {
   watch(room: string, onChange: (change: PresenceChange) => void) {
     return this.session.group(room).watch(onChange);
   }
-  pass(room: string) {
-    const guests = this.session.group<{ take(done: () => void): void }>(room).client;
-    guests.take(() => undefined);
+  tell(room: string) {
+    return this.session.group<Guest>(room).client.hear("house", "dinner");
   }
 }
 
@@ -146,11 +145,38 @@ test("a slow member that declares so misses calls and no other does", async () =
   expect(outcomes?.[1]).toMatchObject({ reason: { code: "queue_full", outcome: "not_sent" } });
 });
 
-test("a group's call with a function is refused in words, and so is a name that is none", async () => {
+test("a group's call with a function fails at each member in words, also if nobody waits for it", async () => {
+  const server = await start();
+  const failed: unknown[] = [];
+  server.addEventListener("call_failed", ({ detail: { id, method } }) => failed.push([id, method]));
+  const one = guest(server.address.href);
+  await one.remote.enter("hall", "Ann");
+  const { id } = one.address;
+  const refused = {
+    code: "invalid_argument",
+    outcome: "not_sent",
+    message: expect.stringContaining("pass a function"),
+  };
+  const take = () => (server.group("hall").client as unknown as { take(fn: () => void): unknown }).take(() => {});
+  expect(await take()).toMatchObject([{ id, status: "rejected", reason: refused }]);
+  expect(failed).toEqual([]);
+  take();
+  await vi.waitFor(() => expect(failed).toEqual([[id, "take"]]));
+});
+
+test("a method may return a group's call, and its client gets the outcomes", async () => {
   const server = await start();
   const one = guest(server.address.href);
   await one.remote.enter("hall", "Ann");
-  await expect(one.remote.pass("hall")).rejects.toThrow("cannot pass a function");
+  const { id } = one.address;
+  const outcomes = await (one.remote.tell("hall") as unknown as Promise<unknown>);
+  expect(outcomes).toEqual([{ id, status: "fulfilled", value: "house: dinner" }]);
+  expect(await (one.remote.tell("attic") as unknown as Promise<unknown>)).toEqual([]);
+});
+
+test("a group's name has 1 to 256 characters", async () => {
+  const server = await start();
+  const one = guest(server.address.href);
   await expect(one.remote.enter("", "Ann")).rejects.toThrow("1 to 256 characters");
   expect(() => server.group("x".repeat(257))).toThrow("1 to 256 characters");
 });
@@ -204,4 +230,35 @@ test("listeners that fail are told, of a service and of the program, and end nob
   expect(told.sort()).toEqual(
     [`${bob.address.id} group.left RangeError`, "RangeError: no more", "RangeError: no more"].sort(),
   );
+});
+
+test("a watcher's calls are not made on behalf of whoever changed the group: they outlive a call that was cancelled", async () => {
+  class Lounge extends Service<Guest> {
+    readonly #lounge = this.session.group<Guest>("lounge");
+    watch() {
+      this.#lounge.watch(({ change }) => this.client.price(change.length));
+    }
+    async enterLate() {
+      await new Promise<void>((resolve) => callSignal().addEventListener("abort", () => resolve()));
+      this.#lounge.join();
+    }
+  }
+  const server = await serve({ address: "http://127.0.0.1:0/WAO", service: Lounge });
+  onTestFinished(() => server.close());
+  const failed: unknown[] = [];
+  server.addEventListener("call_failed", ({ detail: { error } }) => failed.push(error));
+  const connected = (price: (length: number) => void) => {
+    const session = connect<Lounge>(server.address.href, { expose: { price, hear: () => "" } });
+    onTestFinished(() => session.close());
+    return session;
+  };
+  const heard: number[] = [];
+  await connected((length) => heard.push(length)).remote.watch();
+  const other = connected(() => {});
+  const entering = other.remote.enterLate();
+  await vi.waitFor(() => expect(server.sessions.get(other.address.id)?.figures?.callsRunning).toBe(1));
+  entering[Symbol.dispose]();
+  await vi.waitFor(() => expect(heard.length + failed.length).toBe(1));
+  expect(failed).toEqual([]);
+  expect(heard).toEqual(["joined".length]);
 });

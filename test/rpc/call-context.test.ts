@@ -179,6 +179,40 @@ test("Interceptors that wait before next() delay the call, which can be cancelle
   expect(pair.a.peer.figures).toMatchObject({ openCount: 0, waitingCount: 0, lateAnswers: 0 });
 });
 
+test("Interceptors that hold a call do not hold its end: time-out, cancel, signal and the end of the session", async () => {
+  const goOn: (() => void)[] = [];
+  const waiting: Interceptor = async (_call, next) => {
+    await new Promise<void>((resolve) => goOn.push(resolve));
+    return next();
+  };
+  const { pair } = pairWith({ interceptors: [waiting] });
+  const aborter = new AbortController();
+  const calls = withOptions(pair, { timeoutMs: 1_000, signal: aborter.signal });
+  const late = calls.echo?.(1) as Promise<unknown>;
+  pair.clock.advance(1_000);
+  await expect(late).rejects.toMatchObject({ code: "deadline_exceeded", outcome: "not_sent" });
+  const disposed = calls.echo?.(2) as Promise<unknown> & Disposable;
+  disposed[Symbol.dispose]();
+  await expect(disposed).rejects.toMatchObject({ code: "cancelled", outcome: "not_sent" });
+  const aborted = calls.echo?.(3) as Promise<unknown>;
+  aborter.abort("enough");
+  await expect(aborted).rejects.toMatchObject({ code: "cancelled", cause: "enough" });
+  await expect(calls.echo?.(4)).rejects.toMatchObject({ code: "cancelled" });
+  // What is left of the time is the call's.
+  const slow = withOptions(pair, { timeoutMs: 1_000 }).later?.() as Promise<unknown>;
+  pair.clock.advance(600);
+  goOn[3]?.();
+  await turn();
+  pair.clock.advance(400);
+  await expect(slow).rejects.toMatchObject({ code: "deadline_exceeded", outcome: "outcome_unknown" });
+  const open = (pair.a.peer.remote as Calls).echo?.(5) as Promise<unknown>;
+  pair.a.peer.end(new DuowireError("closed", undefined, { side: "local" }));
+  await expect(open).rejects.toMatchObject({ code: "closed", outcome: "not_sent" });
+  for (const run of goOn) run();
+  await pair.settle();
+  expect([pair.clock.timerCount, pair.a.sink.messages.length]).toEqual([0, 0]);
+});
+
 test("Interceptors call next() once: no call is made twice", async () => {
   const twice: Interceptor = async (_call, next) => {
     await next();

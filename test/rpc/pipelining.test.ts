@@ -56,6 +56,25 @@ class Desk extends Target {
     return a === b;
   }
   state = { list: [1, 2] };
+  /** Changes the state, and returns what it was given. */
+  change(value: unknown): unknown {
+    this.state.list.push(this.state.list.length + 1);
+    return value;
+  }
+  show(value: unknown): unknown {
+    return value;
+  }
+  fickle() {
+    let reads = 0;
+    const once = () => {
+      if (++reads > 1) throw new Error("once");
+      return reads;
+    };
+    return Object.defineProperty({ knock: () => "" }, "once", { get: once, enumerable: true });
+  }
+  door() {
+    return Object.assign(this.state, { knock: () => "come in" });
+  }
   list(): { list: number[] } {
     return this.state;
   }
@@ -133,6 +152,23 @@ test("a result is what the method returned: what another method does with it cha
   remote.spoil(remote.list());
   expect(await pair.answer(remote.list())).toEqual({ list: [1, 2] });
   expect(desk.state.list).toEqual([1, 2]);
+  // It is what was answered, also when the service's object is another one by then.
+  const before = remote.list();
+  const [after, nested] = [remote.change(before), remote.show([before])];
+  expect(await pair.answer(Promise.all([before, after, nested]))).toEqual([
+    { list: [1, 2] },
+    { list: [1, 2] },
+    [{ list: [1, 2] }],
+  ]);
+  const door = remote.door();
+  remote.change(undefined);
+  const shown = (await pair.answer(remote.show(door))) as { knock: () => Promise<string>; list: number[] };
+  expect(shown.list).toEqual([1, 2, 3]);
+  expect(await pair.answer(shown.knock())).toBe("come in");
+  // With a reference, it is read a second time, and that may fail.
+  const fickle = remote.fickle();
+  expect(await pair.failure(remote.show(fickle))).toMatchObject({ code: "invalid_argument" });
+  expect(await pair.answer(fickle)).toMatchObject({ once: 1 });
 });
 
 test("a result that is there is called and passed as any stub or value", async () => {

@@ -15,6 +15,7 @@ import {
   type Stub,
   Target,
 } from "../../src/index.js";
+import type { ClientOf } from "../../src/rpc/types.js";
 
 interface Order {
   readonly symbol: string;
@@ -279,6 +280,11 @@ test("what must not compile", () => {
   }
   expectTypeOf<Wrong>().toExtend<object>();
   expectTypeOf<WrongTarget>().toExtend<object>();
+});
+
+test("ClientOf is the same of a service and of its class", () => {
+  expectTypeOf<ClientOf<typeof Desk>>().toEqualTypeOf<ClientOf<Desk>>();
+  expectTypeOf<Parameters<ClientOf<typeof Desk>["confirm"]>>().toEqualTypeOf<[question: string]>();
 });
 
 test("Service.client has the type of what the client exposes", () => {

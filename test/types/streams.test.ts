@@ -1,6 +1,7 @@
 /** What streams look like from the far side. The compiler is the judge (`npm run check`). */
+import type { Readable } from "node:stream";
 import { expectTypeOf, test } from "vitest";
-import { type Remote, type RemoteCall, type Sent, Service, type Stub, Target } from "../../src/index.js";
+import { type Received, type Remote, type RemoteCall, type Sent, Service, type Stub, Target } from "../../src/index.js";
 
 class Part extends Target {
   read(): string {
@@ -94,4 +95,25 @@ test("arguments are what the method declares: streams, generators, iterables of 
   };
   expectTypeOf(calls).toBeFunction();
   expectTypeOf<Sent<ReadableStream<Uint8Array>>>().toEqualTypeOf<ReadableStream<Uint8Array>>();
+});
+
+test("Node's own streams and octets arrive as what every platform has", () => {
+  interface Disk {
+    file(): Readable;
+    both(): Promise<{ head: Buffer; readonly size: number }>;
+    octets(): Uint8Array;
+    buffer(): Buffer;
+    save(data: Buffer, parts: Readable): void;
+  }
+  expectTypeOf<ReturnType<Remote<Disk>["file"]>>().toEqualTypeOf<
+    RemoteCall<AsyncGenerator<ReturnType<typeof JSON.parse>, undefined, undefined>>
+  >();
+  expectTypeOf<Received<Buffer>>().toEqualTypeOf<Uint8Array<ArrayBuffer>>();
+  expectTypeOf<ReturnType<Remote<Disk>["both"]>>().toEqualTypeOf<
+    RemoteCall<{ head: Uint8Array<ArrayBuffer>; readonly size: number }>
+  >();
+  expectTypeOf<ReturnType<Remote<Disk>["octets"]>>().toEqualTypeOf<RemoteCall<Uint8Array>>();
+  expectTypeOf<ReturnType<Remote<Disk>["buffer"]>>().toEqualTypeOf<RemoteCall<Uint8Array<ArrayBuffer>>>();
+  expectTypeOf<[Buffer, Readable]>().toExtend<Parameters<Remote<Disk>["save"]>>();
+  expectTypeOf<[Buffer, AsyncGenerator<Uint8Array>]>().toExtend<Parameters<Remote<Disk>["save"]>>();
 });
