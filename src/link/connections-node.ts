@@ -68,6 +68,8 @@ export class Connections {
   /** On their way, the oldest first. */
   private readonly opening: Socket[] = [];
   private readonly waiting: Waiter[] = [];
+  /** The last connection took long. What makes this process slow does not count: see `inputsFirst`. */
+  isFar = false;
 
   constructor(
     /** Keeps the connections that were used, and lends whichever is ready. */
@@ -128,11 +130,16 @@ export class Connections {
 
   private openFor(): void {
     const socket = this.openOne();
+    let isFar = false;
     const cancel = this.clock.after(FAR_MS, () => {
+      isFar = true;
       while (this.unused.length + this.opening.length < this.waiting.length + SPARES) this.openOne().unref();
     });
     // Whatever comes first: it is there, or it will never be.
-    socket.once("connect", cancel).once("close", cancel);
+    socket.once("close", cancel).once("connect", () => {
+      cancel();
+      this.isFar = isFar;
+    });
   }
 
   private openOne(): Socket {

@@ -10,12 +10,14 @@
  * request now and then.
  */
 
-import { REQUESTS_AT_ONCE } from "#post";
+import { requestsAtOnce } from "#post";
+import { type CancelTimer, systemClock } from "../base/clock.js";
 import { joinOctets } from "../base/octets.js";
 import { encodeFrame, FRAME_HEAD_BYTES, frameLengthAt, frameTypes } from "../frame/frame.js";
 import type { Link, LinkEnd, LinkEvents } from "../frame/link.js";
 import { type RequestEnd, requestFrames } from "./frames-request.js";
 import { alwaysGranted, type ClaimParking, type ParkingClaim } from "./parking.js";
+import { REQUESTS_AT_ONCE } from "./post.js";
 
 /** How the answers of a link are kept: `parkMs` until their first frames, `holdMs` after them. */
 export interface ExchangeMode {
@@ -42,9 +44,7 @@ const OVERTAKEN_MS = 100;
 const FRESH_MS = 30;
 /** The octets of one request's body: less than any server takes (accessBytesMax). */
 const REQUEST_BYTES_MAX = 131_072;
-/** Requests that follow each other at once: one that waits for frames, one that brings some. */
-const REQUESTS_QUICKLY = 2;
-/** Further ones, up to what the platform allows, keep this distance: then the fourth meets the end of the first. */
+/** Requests beyond the second keep this distance: then the fourth meets the end of the first. */
 const PACE_MS = 100;
 
 interface Request {
@@ -103,7 +103,7 @@ class HttpExchangeLink implements Link {
   private paceTimer: ReturnType<typeof setTimeout> | undefined;
   /** How long the last answer took to begin. */
   private roundTripMs = 0;
-  private overtakeTimer: ReturnType<typeof setTimeout> | undefined;
+  private cancelOvertake: CancelTimer | undefined;
   private isEnding = false;
   private lastTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly parking: ParkingClaim;
@@ -166,11 +166,14 @@ class HttpExchangeLink implements Link {
   /** The next request takes all that waits, when there is a place for it. */
   private postSoon(): void {
     const { requests } = this;
-    if (this.isAboutToLeave || requests.length >= REQUESTS_AT_ONCE) return;
+    if (this.isAboutToLeave) return;
+    if (requests.length < REQUESTS_AT_ONCE) return this.post();
+    const most = requestsAtOnce(this.href);
+    if (requests.length >= most) return;
     const leftMsAgo = performance.now() - (requests.at(-1)?.leftAt ?? 0);
     // Spread over the round trip, after which the first of them makes room for the next.
-    const paceMs = Math.max(PACE_MS, this.roundTripMs / (REQUESTS_AT_ONCE - 1));
-    if (requests.length < REQUESTS_QUICKLY || leftMsAgo >= paceMs) return this.post();
+    const paceMs = Math.max(PACE_MS, this.roundTripMs / (most - 1));
+    if (leftMsAgo >= paceMs) return this.post();
     this.paceTimer ??= setTimeout(() => {
       this.paceTimer = undefined;
       this.pump();
@@ -273,7 +276,7 @@ class HttpExchangeLink implements Link {
   private overtakes(later: Request): void {
     const begunAt = performance.now();
     const lose = () => {
-      this.overtakeTimer = undefined;
+      this.cancelOvertake = undefined;
       if (this.events === undefined) return;
       for (const other of this.requests) {
         if (other.number >= later.number || other.heardAt > begunAt || other.wasOvertaken) continue;
@@ -281,7 +284,7 @@ class HttpExchangeLink implements Link {
         this.doubt(other);
       }
     };
-    this.overtakeTimer ??= setTimeout(lose, OVERTAKEN_MS + this.roundTripMs);
+    this.cancelOvertake ??= systemClock.after(OVERTAKEN_MS + this.roundTripMs, lose);
   }
 
   private doubt(request: Request): void {

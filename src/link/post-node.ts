@@ -2,10 +2,15 @@
 import { type IncomingMessage, request as startRequest } from "node:http";
 import { request as startSecureRequest } from "node:https";
 import { connectionsTo } from "./connections-node.js";
-import { type Answer, type Post, REQUESTS_AT_ONCE_MAX } from "./post.js";
+import { type Answer, type Post, REQUESTS_AT_ONCE, REQUESTS_AT_ONCE_MAX } from "./post.js";
 
-/** How many requests one link may have under way at once. */
-export const REQUESTS_AT_ONCE = REQUESTS_AT_ONCE_MAX;
+/**
+ * How many requests a link to `href` may have under way at once. More than two are for long ways alone: a server that
+ * is slow to answer, because it has too much to do, would get more of it.
+ */
+export function requestsAtOnce(href: string): number {
+  return connectionsTo(new URL(href)).isFar ? REQUESTS_AT_ONCE_MAX : REQUESTS_AT_ONCE;
+}
 
 /** See {@link Post}. */
 export const post: Post = (href, bodyOf, signal) => {

@@ -1,5 +1,7 @@
 /** What a POST is to its caller; `#post` is Node's or a browser's. */
 
+/** Requests of one http-exchange link that are enough where answers come soon: one that waits, one that brings. */
+export const REQUESTS_AT_ONCE = 2;
 /** Requests of one http-exchange link that may be under way at once (spec/link.md, section 5.1). */
 export const REQUESTS_AT_ONCE_MAX = 4;
 

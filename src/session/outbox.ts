@@ -69,10 +69,10 @@ export class Outbox {
     this.sentBytes = 0;
   }
 
-  /** The next frame to send again, if it fits into `bytesMax`; the first one on a link does. It leaves now. */
-  resend(bytesMax: number): Uint8Array | undefined {
+  /** The next frame to send again, if there is one. It leaves now. */
+  resend(): Uint8Array | undefined {
     const frame = this.frames[this.head + this.sent - this.acked];
-    if (frame === undefined || (this.sentBytes > 0 && frame.length > bytesMax)) return undefined;
+    if (frame === undefined) return undefined;
     this.sent += 1;
     this.sentBytes += frame.length;
     return frame;

@@ -56,9 +56,9 @@ export class Sending {
   }
 
   /** Sends again what has not left on this link yet, as far as it may; returns whether all has. */
-  private resend(now: number, bytesMax?: number): boolean {
+  private resend(now: number, isUrgent = false): boolean {
     for (;;) {
-      const frame = this.outbox.resend(bytesMax ?? this.paceRoom() + HEAD_BYTES);
+      const frame = isUrgent || this.isOpen ? this.outbox.resend() : undefined;
       if (frame === undefined) return this.outbox.sent === this.outbox.last;
       this.pace.sent(this.outbox.sent, this.outbox.sentBytes, now);
       this.leave(frame, now);
@@ -69,7 +69,7 @@ export class Sending {
   makeBatches(now: number): void {
     if (!this.resend(now)) return;
     for (;;) {
-      const room = Math.min(this.windowRoom(), this.paceRoom());
+      const room = this.isOpen ? this.windowRoom() : 0;
       const content = room > 0 ? this.outgoing.next(room) : undefined;
       if (content === undefined) return;
       this.send(content, now);
@@ -78,7 +78,7 @@ export class Sending {
 
   /** Makes a batch of this now, whatever window and pace say: what is to be sent again goes before it. */
   send(content: BatchContent, now: number): void {
-    this.resend(now, Number.POSITIVE_INFINITY);
+    this.resend(now, true);
     const frame = this.outbox.push(content, this.clock.localMs(now));
     this.pace.sent(this.outbox.last, this.outbox.sentBytes, now);
     this.leave(frame, now);
@@ -100,9 +100,8 @@ export class Sending {
     return this.windowBytes - this.outbox.unackedBytes - HEAD_BYTES;
   }
 
-  /** The same by the path's pace. One batch may be on its way however slow it is. */
-  private paceRoom(): number {
-    if (!this.isPaced || this.outbox.sentBytes === 0) return Number.POSITIVE_INFINITY;
-    return this.pace.bytes - this.outbox.sentBytes - HEAD_BYTES;
+  /** Whether another batch may leave by the path's pace, and go beyond it: so a path can show that it carries more. */
+  private get isOpen(): boolean {
+    return !this.isPaced || this.outbox.sentBytes < this.pace.bytes;
   }
 }
