@@ -116,7 +116,8 @@ export class Driver {
   /** Server: an attach that has proved itself came over an adopted link. */
   receiveAttach(link: LinkNumber, attach: AttachFrame | AccessFrame, extras: WelcomeExtras): Verdict {
     const ahead = this.application.ahead(AHEAD_BYTES_MAX);
-    const verdict = this.session.receiveAttach(link, attach, extras, ahead, this.clock.monotonicMs());
+    const isAnswer = this.links.get(link)?.kind === "access";
+    const verdict = this.session.receiveAttach(link, attach, extras, ahead, this.clock.monotonicMs(), isAnswer);
     // The link belongs to the conversation that follows this one.
     if (verdict === "supersede") this.links.delete(link);
     this.flush();

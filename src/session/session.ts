@@ -128,7 +128,8 @@ export class Session {
   /**
    * Server: an ATTACH or ACCESS that has proved itself came over `link`. Applies the verdict: `first` and `takeover`
    * make this the session's link; `stale` refuses the link; `supersede` changes nothing here: the owner ends this
-   * conversation and begins another one.
+   * conversation and begins another one. `isAnswer`: the link is one answer to one request, so nothing is acknowledged
+   * while it lasts: it carries as much as early calls may, and the rest waits for the next link.
    */
   receiveAttach(
     link: LinkNumber,
@@ -136,6 +137,7 @@ export class Session {
     extras: WelcomeExtras,
     ahead: Uint8Array | undefined,
     now: number,
+    isAnswer = false,
   ): Verdict {
     const verdict = judgeAttach(this.accepted, attach, attach.type === "access");
     if (verdict === "supersede" || this.state === "closed") return verdict;
@@ -157,8 +159,7 @@ export class Session {
     this.timers.received(now);
     this.learn(attach, now);
     this.apply("attached");
-    // An answer brings no acknowledgement: it carries what early calls may, and the rest waits for the next link.
-    this.replay(now, attach.type === "access" ? EARLY_BYTES_MAX : undefined);
+    this.replay(now, isAnswer ? EARLY_BYTES_MAX : undefined);
     return verdict;
   }
 

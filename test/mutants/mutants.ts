@@ -121,7 +121,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the server replays nothing after a takeover",
     file: session,
-    find: `this.replay(now, attach.type === "access" ? EARLY_BYTES_MAX : undefined);`,
+    find: `this.replay(now, isAnswer ? EARLY_BYTES_MAX : undefined);`,
     replace: ``,
   },
   {
