@@ -281,5 +281,6 @@ FIELDS: dict[int, dict[str, tuple[Check, bool]]] = {
     EXCHANGE: {
         "link": (_NONCE, False), "key": (_KEY, True), "number": (_at_least_one, False),
         "confirmed": (_count, False), "parkMs": (_count, False), "holdMs": (_count, False),
+        "paceMs": (_count, True),
     },
 }  # fmt: skip

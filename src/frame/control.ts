@@ -101,6 +101,8 @@ export interface ExchangeFrame {
   readonly parkMs: number;
   /** In a request: how long the answer may be kept open after them; 0 asks for polling. In an answer: 0. */
   readonly holdMs: number;
+  /** In a request: frames follow each other in the answer at this distance; what comes meanwhile leaves together. */
+  readonly paceMs?: number;
 }
 
 /** A frame whose payload is a map. */
@@ -197,6 +199,7 @@ const fieldsOf: Record<ControlFrame["type"], Record<string, Field>> = {
     confirmed: must(count),
     parkMs: must(count),
     holdMs: must(count),
+    paceMs: may(count),
   },
 };
 

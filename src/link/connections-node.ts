@@ -68,8 +68,8 @@ export class Connections {
   /** On their way, the oldest first. */
   private readonly opening: Socket[] = [];
   private readonly waiting: Waiter[] = [];
-  /** The last connection took long. What makes this process slow does not count: see `inputsFirst`. */
-  isFar = false;
+  /** How long the last connection took if that was long, else 0. What makes this process slow: see `inputsFirst`. */
+  farMs = 0;
 
   constructor(
     /** Keeps the connections that were used, and lends whichever is ready. */
@@ -130,6 +130,7 @@ export class Connections {
 
   private openFor(): void {
     const socket = this.openOne();
+    const startedAt = this.clock.monotonicMs();
     let isFar = false;
     const cancel = this.clock.after(FAR_MS, () => {
       isFar = true;
@@ -138,7 +139,7 @@ export class Connections {
     // Whatever comes first: it is there, or it will never be.
     socket.once("close", cancel).once("connect", () => {
       cancel();
-      this.isFar = isFar;
+      this.farMs = isFar ? this.clock.monotonicMs() - startedAt : 0;
     });
   }
 

@@ -40,11 +40,8 @@ const ANSWER_BYTES_MAX = 262_144;
 const EARLY_MAX = REQUESTS_AT_ONCE_MAX - 1;
 /** Answers that are kept: of all that a client may have under way, and of the last request of a link that it closes. */
 const ANSWERS_KEPT_MAX = REQUESTS_AT_ONCE_MAX + 1;
-/**
- * Frames follow each other in one answer at this distance, and whatever comes meanwhile leaves together: a connection
- * that is new lets ten packets through in its first round trip, and answers are often on new ones.
- */
-const PACE_MS = 15;
+/** However long a client's way is, frames follow each other in one answer after this time at most. */
+const PACE_MS_MAX = 100;
 /** A link without a request under way is dead after this long. */
 const IDLE_MS = 10_000;
 /** No client keeps an answer open for longer, whatever it asks for: proxies end idle answers after about a minute. */
@@ -135,9 +132,9 @@ export class AcceptedExchangeLink implements Link {
   }
 
   /** From the end of this turn on, frames wait for a moment. */
-  private pace(): void {
-    if (this.cancelPace !== undefined) return;
-    const cancel = this.clock.after(PACE_MS, () => this.deliverPending());
+  private pace({ paceMs = 0 }: ExchangeFrame): void {
+    if (this.cancelPace !== undefined || paceMs === 0) return;
+    const cancel = this.clock.after(Math.min(paceMs, PACE_MS_MAX), () => this.deliverPending());
     this.cancelPace = cancel;
     this.clock.atTurnEnd(() => {
       if (this.cancelPace === cancel) this.isPacing = true;
@@ -191,7 +188,7 @@ export class AcceptedExchangeLink implements Link {
       this.planEnd(kept, Math.min(kept.head.holdMs, KEEP_MS_MAX));
     }
     this.put(kept, octets);
-    this.pace();
+    this.pace(kept.head);
     if (kept.bytes >= ANSWER_BYTES_MAX) this.endAnswer(kept);
   }
 

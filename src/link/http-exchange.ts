@@ -10,14 +10,14 @@
  * request now and then.
  */
 
-import { requestsAtOnce } from "#post";
+import { farMs } from "#post";
 import { type CancelTimer, systemClock } from "../base/clock.js";
 import { joinOctets } from "../base/octets.js";
 import { encodeFrame, FRAME_HEAD_BYTES, frameLengthAt, frameTypes } from "../frame/frame.js";
 import type { Link, LinkEnd, LinkEvents } from "../frame/link.js";
 import { type RequestEnd, requestFrames } from "./frames-request.js";
 import { alwaysGranted, type ClaimParking, type ParkingClaim } from "./parking.js";
-import { REQUESTS_AT_ONCE } from "./post.js";
+import { REQUESTS_AT_ONCE, REQUESTS_AT_ONCE_MAX } from "./post.js";
 
 /** How the answers of a link are kept: `parkMs` until their first frames, `holdMs` after them. */
 export interface ExchangeMode {
@@ -46,6 +46,8 @@ const FRESH_MS = 30;
 const REQUEST_BYTES_MAX = 131_072;
 /** Requests beyond the second keep this distance: then the fourth meets the end of the first. */
 const PACE_MS = 100;
+/** On a long way an answer is written to so often in a round trip at most: see SlowStart; it lasts half of one. */
+const ANSWER_WRITES = 20;
 
 interface Request {
   readonly number: number;
@@ -168,11 +170,12 @@ class HttpExchangeLink implements Link {
     const { requests } = this;
     if (this.isAboutToLeave) return;
     if (requests.length < REQUESTS_AT_ONCE) return this.post();
-    const most = requestsAtOnce(this.href);
-    if (requests.length >= most) return;
+    // A server that is slow to answer because it has too much to do does not get more: the way itself must be long.
+    const roundTripMs = farMs(this.href);
+    if (roundTripMs === 0 || requests.length >= REQUESTS_AT_ONCE_MAX) return;
     const leftMsAgo = performance.now() - (requests.at(-1)?.leftAt ?? 0);
     // Spread over the round trip, after which the first of them makes room for the next.
-    const paceMs = Math.max(PACE_MS, this.roundTripMs / (most - 1));
+    const paceMs = Math.max(PACE_MS, roundTripMs / (REQUESTS_AT_ONCE_MAX - 1));
     if (leftMsAgo >= paceMs) return this.post();
     this.paceTimer ??= setTimeout(() => {
       this.paceTimer = undefined;
@@ -215,7 +218,10 @@ class HttpExchangeLink implements Link {
     const { isGranted } = this.parking;
     this.pauseMs = this.queue.length > 0 ? PAUSE_MS : Math.min(PAUSE_MS_MAX, 2 * this.pauseMs);
     const mode = isGranted ? this.mode : asking;
-    const head = encodeFrame({ type: "exchange", ...this.identity, number, confirmed: this.confirmed, ...mode });
+    const paceMs = Math.ceil(farMs(this.href) / ANSWER_WRITES);
+    const pace = paceMs > 0 ? { paceMs } : {};
+    const { identity, confirmed } = this;
+    const head = encodeFrame({ type: "exchange", ...identity, number, confirmed, ...mode, ...pace });
     request.isParked = isGranted;
     request.leftAt = performance.now();
     request.body = joinOctets([head, ...this.takeQueue()]);

@@ -2,14 +2,11 @@
 import { type IncomingMessage, request as startRequest } from "node:http";
 import { request as startSecureRequest } from "node:https";
 import { connectionsTo } from "./connections-node.js";
-import { type Answer, type Post, REQUESTS_AT_ONCE, REQUESTS_AT_ONCE_MAX } from "./post.js";
+import type { Answer, Post } from "./post.js";
 
-/**
- * How many requests a link to `href` may have under way at once. More than two are for long ways alone: a server that
- * is slow to answer, because it has too much to do, would get more of it.
- */
-export function requestsAtOnce(href: string): number {
-  return connectionsTo(new URL(href)).isFar ? REQUESTS_AT_ONCE_MAX : REQUESTS_AT_ONCE;
+/** How long a round trip to `href` takes, by the last handshake of TCP, if that is long; else 0. */
+export function farMs(href: string): number {
+  return connectionsTo(new URL(href)).farMs;
 }
 
 /** See {@link Post}. */

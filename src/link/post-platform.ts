@@ -1,9 +1,9 @@
 /** One POST by the platform's own fetch: a browser chooses the connection, and tells nothing of it. */
 import { answerOf } from "./fetch-answer.js";
-import { type Post, REQUESTS_AT_ONCE } from "./post.js";
+import type { Post } from "./post.js";
 
-/** How many requests a link may have under way at once: a browser opens six connections, for all its tabs. */
-export const requestsAtOnce = (_href: string) => REQUESTS_AT_ONCE;
+/** A browser does not tell how long a handshake took, and has few connections: no way counts as a long one. */
+export const farMs = (_href: string) => 0;
 
 /** See {@link Post}. */
 export const post: Post = async (href, bodyOf, signal) => {

@@ -297,7 +297,7 @@ describe("http-exchange on a long way", () => {
     const href = `http://127.0.0.1:${await listen(httpServer)}/WAO.1`;
     const connections = connectionsTo(new URL(href));
     // As a handshake of more than 100 ms would have it; none of loopback takes that long.
-    Object.defineProperty(connections, "isFar", { get: () => true, set: () => {} });
+    Object.defineProperty(connections, "farMs", { get: () => 300, set: () => {} });
     const link = openHttpExchangeLink(href, identity(), streaming);
     link.listen(new Recorder());
     const talk = setInterval(() => link.send(numbered(1)), 10);
@@ -328,14 +328,17 @@ describe("http-exchange on a long way", () => {
     expect(arrived).toBe(2);
   });
 
-  test("gathers what the server says, but for the first word of a turn", () => {
+  test.each([
+    [15, [1, 2]],
+    [0, [1, 2, 3, 4]],
+  ])("gathers what the server says, but for the first words, with a paceMs of %i", (paceMs, atOnce) => {
     const clock = new FakeClock();
     const accepted = new AcceptedExchangeLink(clock, identity().link, () => {});
     accepted.listen(new Recorder());
     const written: number[] = [];
     const answer = { queuedBytes: 0, write: (octets: Uint8Array) => void written.push(octets.length), end: () => {} };
     const head = { type: "exchange", ...identity(), number: 1, confirmed: 0, parkMs: 20_000, holdMs: 20_000 } as const;
-    accepted.request(head, new Uint8Array(0), answer);
+    accepted.request({ ...head, paceMs }, new Uint8Array(0), answer);
     written.length = 0;
     accepted.send(new Uint8Array(1));
     accepted.send(new Uint8Array(2));
@@ -344,7 +347,7 @@ describe("http-exchange on a long way", () => {
     accepted.send(new Uint8Array(3));
     clock.pass(5);
     accepted.send(new Uint8Array(4));
-    expect(written).toEqual([1, 2]);
+    expect(written).toEqual(atOnce);
     clock.pass(5);
     expect(written).toEqual([1, 2, 3, 4]);
     clock.pass(100);
