@@ -5,7 +5,7 @@
  * nobody anything, as it would in a browser, which opens six connections.
  */
 
-/** Accesses of one program that a server may not have read yet, to begin with: what a browser opens connections. */
+/** Accesses of one program that a server may not have read yet, at first: a browser opens as many connections. */
 export const UNHEARD_FIRST = 6;
 /** An access that was heard in this time, or in twice the least, makes room for one more: the server keeps up. */
 const KEEPS_UP_MS = 100;
