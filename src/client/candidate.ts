@@ -15,6 +15,8 @@ export interface CandidateOwner {
 export class Candidate implements LinkEvents {
   /** The link let frames through at some time. */
   wasOpen = false;
+  /** Octets came since its owner set this to false. */
+  wasHeard = false;
   /** Its attach was answered: it carried the session. */
   isWelcomed = false;
   /** A PING was sent to see whether the path lets octets through before it takes over (D11). */
@@ -50,6 +52,12 @@ export class Candidate implements LinkEvents {
     this.driver.attach(this.number, proof, incarnation, oneWrite);
   }
 
+  /** Has this accompany the session's link. */
+  accompany(proof: AttachProof, incarnation: Uint8Array): void {
+    this.number = this.driver.adopt(this.link);
+    this.driver.accompany(this.number, proof, incarnation);
+  }
+
   /** Lets the link go; from now on nothing of it counts. */
   abandon(reason: string): void {
     if (this.number !== undefined) this.driver.linkClosed(this.number);
@@ -62,6 +70,7 @@ export class Candidate implements LinkEvents {
   }
 
   receive(octets: Uint8Array): void {
+    this.wasHeard = true;
     if (this.number === undefined) this.owner.received(this, octets);
     else this.driver.receive(this.number, octets);
   }

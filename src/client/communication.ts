@@ -13,6 +13,7 @@ import type { Outgoing } from "../session/outgoing.js";
 import type { SessionState } from "../session/states.js";
 import type { EnterAccess } from "./access-turns.js";
 import { Attempts } from "./attempts.js";
+import { Companion, type CompanionRules, companionRules } from "./companion.js";
 import { FirstCommunication } from "./first-communication.js";
 import { SecondCommunication } from "./second-communication.js";
 import { watchSleep } from "./sleep.js";
@@ -45,6 +46,8 @@ export interface CommunicationOptions {
   readonly connectTimeoutMs: number;
   /** The address as the user wrote it, for messages. */
   readonly target: string;
+  /** Where a second link accompanies the first: on long ways, unless a simulation wants it otherwise. */
+  readonly companion?: CompanionRules;
   readonly application: (outgoing: Outgoing, wake: () => void) => Application;
   readonly events: CommunicationEvents;
 }
@@ -77,6 +80,7 @@ export class Communication {
   private readonly attempts: Attempts;
   private first: FirstCommunication | undefined;
   private second: SecondCommunication | undefined;
+  private companion: Companion | undefined;
   private readonly stopWatching: CancelTimer;
   private id = "";
   private admission = "";
@@ -181,6 +185,7 @@ export class Communication {
       this.options.events.link(link);
     }
     this.second?.welcomed(link);
+    this.companion?.follow(link);
   }
 
   private identify(welcome: WelcomeFrame): void {
@@ -191,17 +196,20 @@ export class Communication {
     this.first?.stop();
     this.attempts.succeeded(this.options.clock.monotonicMs());
     this.id = id;
-    const { network, clock } = this.options;
+    const { driver, incarnation } = this;
+    const { network, clock, companion = companionRules } = this.options;
+    const open = () => network.open(this.id, this.admission, key, offered);
     this.second = new SecondCommunication({
-      driver: this.driver,
+      driver,
       clock,
       attempts: this.attempts,
-      open: () => network.open(this.id, this.admission, key, offered),
+      open,
       ask: (isHeldBack) => network.ask(this.id, key, isHeldBack, offered),
       failed: (reason, isCut) => this.attemptFailed(reason, isCut),
       key,
-      incarnation: this.incarnation,
+      incarnation,
     });
+    this.companion = new Companion({ driver, clock, open, key, incarnation, rules: companion });
     this.options.events.identified(id);
   }
 
@@ -237,6 +245,7 @@ export class Communication {
 
   private stateChanged(state: SessionState, reason: DuowireError | undefined): void {
     this.isCutOff = false;
+    if (state !== "open") this.companion?.stop();
     if (state !== "interrupted" || !this.isUnderWay) this.tell(state, reason);
     if (state === "closed") {
       this.stopWatching();

@@ -10,6 +10,7 @@ import type { Driver } from "../driver/driver.js";
 import type { RefusedFrame } from "../frame/control.js";
 import { decodeFrames } from "../frame/frame.js";
 import type { Link, LinkEnd } from "../frame/link.js";
+import type { AttachProof } from "../session/outputs.js";
 import type { EnterAccess } from "./access-turns.js";
 import type { Attempts } from "./attempts.js";
 import { Candidate } from "./candidate.js";
@@ -22,6 +23,12 @@ const BODY_BYTES_PER_MS = 32;
 
 /** A connection that took longer to be there met a pause, or a loss: the way is not that long. */
 const CONNECT_MS_MAX = 1_500;
+/** From this on the way is a long one: what is called until the access is answered does not wait for the answer. */
+const LONG_MS = 200;
+/** It follows in repeats of the access, after one and two thirds of the way: the answer is there after three. */
+const FOLLOWERS = 2;
+/** A repeat carries all early calls, since it may be the first to arrive: no more than this. */
+const FOLLOWER_BYTES_MAX = 16_384;
 
 /** One attempt, and when it was made by both clocks. */
 interface Attempt {
@@ -59,6 +66,7 @@ export class FirstCommunication {
   private seen: Attempt | undefined;
   private readonly cancelDeadline: CancelTimer;
   private cancelRepeat: CancelTimer | undefined;
+  private cancelFollower: CancelTimer | undefined;
   /** Makes room for another access of this program. */
   private readonly leave: () => void;
   private lastFailure = "none was made, since other accesses of this program were not answered";
@@ -77,6 +85,7 @@ export class FirstCommunication {
     this.isOver = true;
     this.cancelDeadline();
     this.cancelRepeat?.();
+    this.cancelFollower?.();
     this.leave();
     for (const { candidate } of this.underWay) if (!candidate.isAttached) candidate.abandon("not needed any more");
   }
@@ -117,35 +126,64 @@ export class FirstCommunication {
     const { driver, clock, attempts } = this.options;
     const now = clock.monotonicMs();
     this.makeRoom(now);
-    const candidate: Candidate = new Candidate(this.options.open(), now, driver, {
-      opened: (opened) => this.opened(opened),
-      received: (refused, octets) => this.refusedUnopened(refused, octets),
-      closed: (closed, reason, end) => this.closed(closed, reason, end),
+    this.start((candidate) => {
+      // The answer takes as long as the connection did: a repeat before it would be for nothing.
+      const openedAt = clock.monotonicMs();
+      const connectMs = Math.min(openedAt - candidate.startedAt, CONNECT_MS_MAX);
+      this.access(candidate, openedAt, connectMs);
+      const bodyMs = driver.session.figures.unackedBytes / BODY_BYTES_PER_MS;
+      this.tryAfter(Math.max(attempts.repeatMs(undefined, openedAt), 2 * connectMs, bodyMs));
+      if (connectMs >= LONG_MS) this.follow(connectMs, FOLLOWERS);
     });
-    this.underWay.push({ candidate, at: now, wallMs: clock.wallMs() });
     this.tryAfter(attempts.repeatMs(undefined, now));
   }
 
+  private start(opened: (candidate: Candidate) => void): void {
+    const { driver, clock, open } = this.options;
+    const at = clock.monotonicMs();
+    const candidate: Candidate = new Candidate(open(), at, driver, {
+      opened,
+      received: (refused, octets) => this.refusedUnopened(refused, octets),
+      closed: (closed, reason, end) => this.closed(closed, reason, end),
+    });
+    this.underWay.push({ candidate, at, wallMs: clock.wallMs() });
+  }
+
   /** There is a connection: what was called until this moment travels with the access. */
-  private opened(candidate: Candidate): void {
-    const { driver, clock, attempts, nonce, incarnation, service } = this.options;
-    const now = clock.monotonicMs();
+  private access(candidate: Candidate, now: number, connectMs: number): void {
+    const { nonce, incarnation, service } = this.options;
     const triedMsAgo = this.triedMsAgo(now, candidate);
-    const proof = { type: "access", nonce, triedMsAgo, ...(service !== undefined && { service }) } as const;
+    const proof: AttachProof = {
+      type: "access",
+      nonce,
+      triedMsAgo,
+      ...(service !== undefined && { service }),
+      ...(connectMs >= LONG_MS && { roundTripMs: Math.floor(connectMs) }),
+    };
     candidate.attach(proof, incarnation, true);
-    // The answer takes as long as the connection did: a repeat before it would be for nothing.
-    const connectMs = Math.min(now - candidate.startedAt, CONNECT_MS_MAX);
-    const bodyMs = driver.session.figures.unackedBytes / BODY_BYTES_PER_MS;
-    this.tryAfter(Math.max(attempts.repeatMs(undefined, now), 2 * connectMs, bodyMs));
+  }
+
+  /** On a long way what is called while the access is under way is taken along by a repeat, over another connection. */
+  private follow(connectMs: number, left: number): void {
+    if (left === 0) return;
+    const { driver, clock } = this.options;
+    this.cancelFollower = clock.after(connectMs / (FOLLOWERS + 1), () => {
+      const { outgoing, figures } = driver.session;
+      const isShort = outgoing.queuedBytes + figures.unackedBytes <= FOLLOWER_BYTES_MAX;
+      const hasRoom = this.underWay.length <= FOLLOWERS;
+      if (!outgoing.isEmpty && isShort && hasRoom)
+        this.start((candidate) => this.access(candidate, clock.monotonicMs(), connectMs));
+      this.follow(connectMs, left - 1);
+    });
   }
 
   /** As in the search for a path: the younger of two is renewed, until the older has had its time. */
   private makeRoom(now: number): void {
-    const [older, younger] = this.underWay;
-    if (older === undefined || younger === undefined) return;
-    const attempt = this.options.attempts.isLate(now - older.at, undefined) ? older : younger;
-    this.over(attempt);
-    attempt.candidate.abandon("it took too long");
+    for (let [older, younger] = this.underWay; older && younger; [older, younger] = this.underWay) {
+      const attempt = this.options.attempts.isLate(now - older.at, undefined) ? older : younger;
+      this.over(attempt);
+      attempt.candidate.abandon("it took too long");
+    }
   }
 
   /**

@@ -70,15 +70,15 @@ export class SecondCommunication {
     if (this.isSearching) return this.takeOpen();
     this.isSearching = true;
     attempts.begin(clock.monotonicMs());
-    this.mustAsk = this.prefersHttp || this.isFar();
+    this.mustAsk = this.prefersHttp || (this.isFirstSearch && this.isFar);
     if (this.mustAsk && !this.prefersHttp) this.start(clock.monotonicMs());
     this.isFirstSearch = false;
     this.tryNow();
   }
 
   /** On a long way an upgrade takes its time: plain HTTP, whose connection is there, carries the calls meanwhile. */
-  private isFar(): boolean {
-    return this.isFirstSearch && (this.options.driver.session.roundTripMs ?? 0) >= FAR_MS;
+  private get isFar(): boolean {
+    return (this.options.driver.session.roundTripMs ?? 0) >= FAR_MS;
   }
 
   /** The machine woke, or the network changed: whatever wait is running is over. */
@@ -241,9 +241,11 @@ export class SecondCommunication {
     }
     // One request has no second one to attach after a probe.
     if (session.attachedLink === undefined || candidate.link.kind === "access") return this.attach(candidate);
-    // A question would take the connection that the attach needs as soon as the access's answer has ended.
     const isNext = candidate.link.kind === "http-exchange" && driver.link?.kind === "access";
-    if (!isNext) this.probe(candidate);
+    // What the access's answer still brings is heard beside it: on a long way nobody waits for the end of it.
+    if (isNext && this.isFar && !this.wasReached && session.awaitsWelcomeSince === undefined) this.attach(candidate);
+    // A question would take the connection that the attach needs as soon as the access's answer has ended.
+    else if (!isNext) this.probe(candidate);
   }
 
   private probe(candidate: Candidate): void {

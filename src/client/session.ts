@@ -14,6 +14,7 @@ import type { CallOptions } from "../rpc/stub.js";
 import type { Remote } from "../rpc/types.js";
 import type { SessionState } from "../session/states.js";
 import { Communication, type Network } from "./communication.js";
+import type { CompanionRules } from "./companion.js";
 import { type LinkChoice, linkChoices } from "./network.js";
 import { watchPage } from "./page.js";
 
@@ -74,6 +75,8 @@ export interface SessionParts {
   readonly clock: Clock;
   readonly random: RandomOctets;
   readonly network: (address: ConnectionAddress, links: readonly LinkChoice[]) => Network;
+  /** Where a second link accompanies the first. */
+  readonly companion?: CompanionRules;
 }
 
 const CONNECT_TIMEOUT_MS = 15_000;
@@ -129,6 +132,7 @@ export class ClientSession<Service extends object> extends typedEventTarget<Sess
       queueBytesMax: options.queueBytesMax ?? QUEUE_BYTES_MAX,
       connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       target: address.href,
+      ...(parts.companion && { companion: parts.companion }),
       application: (sink, wake) => {
         const { clock } = parts;
         const { expose, interceptors } = options;

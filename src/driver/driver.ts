@@ -63,6 +63,8 @@ export interface DriverOptions extends SessionOptions {
 
 /** Frames of at most this size share a write; a longer one is written alone, without a copy. */
 const SHARED_WRITE_BYTES_MAX = 16_384;
+/** A companion in which more waits has stopped: what it is not given comes over the other link all the same. */
+const COPIES_QUEUED_MAX = 16_384;
 /** A shared write is not made longer than this. */
 const WRITE_BYTES = 65_536;
 
@@ -111,6 +113,12 @@ export class Driver {
     this.session.attach(link, proof, incarnation, ahead, this.clock.monotonicMs());
     this.flush();
     if (oneWrite) this.session.endWrite();
+  }
+
+  /** Client: an adopted link accompanies the attached one. */
+  accompany(link: LinkNumber, proof: AttachProof, incarnation: Uint8Array): void {
+    this.session.accompany(link, proof, incarnation, this.clock.monotonicMs());
+    this.drain();
   }
 
   /** Server: an attach that has proved itself came over an adopted link. */
@@ -204,7 +212,7 @@ export class Driver {
   private handle(output: SessionOutput): void {
     switch (output.type) {
       case "transmit":
-        return this.transmit(output.link, output.frames);
+        return this.transmit(output.link, output.frames, output.isCopy);
       case "deliver": {
         if (this.isBroken) return;
         const peerClockMs = this.session.clocks.peerMs(this.clock.monotonicMs());
@@ -256,9 +264,9 @@ export class Driver {
     this.events.state(state, reason);
   }
 
-  private transmit(number: LinkNumber, frames: readonly Uint8Array[]): void {
+  private transmit(number: LinkNumber, frames: readonly Uint8Array[], isCopy = false): void {
     const link = this.links.get(number);
-    if (link === undefined) return;
+    if (link === undefined || (isCopy && link.queuedBytes > COPIES_QUEUED_MAX)) return;
     if (link.queuedBytes <= this.linkBytesMax()) {
       for (const write of writesOf(frames)) link.send(write);
       return;

@@ -31,12 +31,16 @@ export interface AccessFrame extends AttachFields {
   readonly service?: string;
   /** How long ago this access was first tried. */
   readonly triedMsAgo: number;
+  /** About a round trip, where the client knows that to be long: its answer stays open for so long, and is paced. */
+  readonly roundTripMs?: number;
 }
 
 /** The access to the process at its own address (source: S5): who attaches must show the key. */
 export interface AttachFrame extends AttachFields {
   readonly type: "attach";
   readonly key: Uint8Array;
+  /** The link accompanies the one that is attached by this number, and takes nobody's place. */
+  readonly isCompanion?: true;
 }
 
 /** The server's answer to ACCESS and ATTACH: from here on both sides go on where they stopped. */
@@ -139,6 +143,7 @@ const octetsOf =
     value instanceof Uint8Array && value.length === length ? value : wrong(name, `${length} octets`);
 const ahead: Check = (value, name) =>
   value instanceof Uint8Array && value.length <= AHEAD_BYTES_MAX ? value : wrong(name, "octets within the limit");
+const yes: Check = (value, name) => value === true || wrong(name, "true");
 const texts: Check = (value, name) =>
   Array.isArray(value) && value.length <= 16 ? value.map((item) => text(item, name)) : wrong(name, "a short list");
 
@@ -173,8 +178,14 @@ const attachFields: Record<string, Field> = {
 
 /** The fields of each control frame: their order here is their order in the octets that we send. */
 const fieldsOf: Record<ControlFrame["type"], Record<string, Field>> = {
-  access: { ...attachFields, nonce: must(octetsOf(NONCE_BYTES)), service: may(text), triedMsAgo: must(count) },
-  attach: { ...attachFields, key: must(octetsOf(KEY_BYTES)) },
+  access: {
+    ...attachFields,
+    nonce: must(octetsOf(NONCE_BYTES)),
+    service: may(text),
+    triedMsAgo: must(count),
+    roundTripMs: may(count),
+  },
+  attach: { ...attachFields, key: must(octetsOf(KEY_BYTES)), isCompanion: may(yes) },
   welcome: {
     version: must(count),
     attach: must(atLeastOne),

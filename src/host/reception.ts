@@ -170,7 +170,9 @@ export class Reception {
       this.incarnation = attach.incarnation;
       this.newestAttach = attach.attach;
       if (attach.type === "attach") this.wasAttached = true;
-      this.arrived = arrival.link.kind === "access" ? arrival : undefined;
+      // On a long way the client does not wait for the answer's end, and the answer is of use until its next request.
+      const isLong = attach.type === "access" && attach.roundTripMs !== undefined;
+      this.arrived = arrival.link.kind === "access" && !isLong ? arrival : undefined;
       this.sayGoAway();
     }
     this.options.events.state(this.state);

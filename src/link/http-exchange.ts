@@ -47,7 +47,7 @@ const REQUEST_BYTES_MAX = 131_072;
 /** Requests beyond the second keep this distance: then the fourth meets the end of the first. */
 const PACE_MS = 100;
 /** On a long way an answer is written to so often in a round trip at most: see SlowStart; it lasts half of one. */
-const ANSWER_WRITES = 20;
+const ANSWER_WRITES = 12;
 
 interface Request {
   readonly number: number;

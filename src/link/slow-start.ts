@@ -7,7 +7,7 @@ import { type CancelTimer, type Clock, systemClock } from "../base/clock.js";
 import { joinOctets } from "../base/octets.js";
 
 /** Packets in a round trip that a new connection takes: ten, and acknowledgements come by the time of the last two. */
-const WRITES_IN_ROUND_TRIP = 12;
+const WRITES_IN_ROUND_TRIP = 9;
 /** By then it takes as many packets as anybody makes of small writes. */
 const YOUNG_ROUND_TRIPS = 3;
 /** A shorter distance is no use. */

@@ -6,11 +6,14 @@ import type { CancelTimer } from "../base/clock.js";
 import { DuowireError, isErrorCode } from "../base/errors.js";
 import { decodeFrames, frameTypes } from "../frame/frame.js";
 import type { Link, LinkEnd, LinkEvents } from "../frame/link.js";
+import { SlowStart } from "../link/slow-start.js";
 import { answerHeaders, type Exchange } from "./exchange.js";
 import { refuse, sessionUnknown } from "./refusals.js";
 
 /** A process that answers nothing at all would leave the client waiting: it is given this long. */
 const SILENCE_MS_MAX = 10_000;
+/** However long its client's way is, an answer is held for a round trip of this length at most. */
+const HOLD_MS_MAX = 1_000;
 /** How long an answer that has ended may take to leave. */
 const LEAVE_MS_MAX = 10_000;
 
@@ -31,12 +34,20 @@ export class AccessLink implements Link {
   #reason = "the client closed its request";
   #how: LinkEnd = "lost";
   #cancelTimer: CancelTimer;
+  readonly #roundTripMs: number;
+  readonly #writes: SlowStart;
+  #isPaced = false;
 
-  /** `early`: the whole frames of the request's body that the process has not been given yet. */
-  constructor(exchange: Exchange, head: AnswerHead, early: Uint8Array) {
+  /**
+   * `early`: the whole frames of the request's body that the process has not been given yet. `roundTripMs`: how long
+   * the client's way is, if that is long: its next request takes as much to be here; until then this answer says all.
+   */
+  constructor(exchange: Exchange, head: AnswerHead, early: Uint8Array, roundTripMs = 0) {
     this.#exchange = exchange;
     this.#head = head;
     this.#early = early;
+    this.#roundTripMs = Math.min(roundTripMs, HOLD_MS_MAX);
+    this.#writes = new SlowStart((octets) => exchange.response.write(octets), exchange.core.settings.clock);
     this.#cancelTimer = this.#after(SILENCE_MS_MAX, () => this.#refuse(new DuowireError("service_failed")));
     const closed = () => this.#closed();
     if (exchange.response.closed) queueMicrotask(closed);
@@ -44,7 +55,7 @@ export class AccessLink implements Link {
   }
 
   get queuedBytes(): number {
-    return this.#exchange.response.writableLength;
+    return this.#exchange.response.writableLength + this.#writes.queuedBytes;
   }
 
   listen(events: LinkEvents): void {
@@ -60,7 +71,7 @@ export class AccessLink implements Link {
     if (this.#state === "ended" || octets.length === 0) return;
     const { response } = this.#exchange;
     if (this.#state === "open") {
-      response.write(octets);
+      this.#sendMore(octets);
       return;
     }
     if (octets[0] === frameTypes.refused) {
@@ -78,8 +89,15 @@ export class AccessLink implements Link {
     // Head and first frames leave together, now.
     response.write(octets);
     this.#cancelTimer();
-    const { firstAnswerHoldMs } = this.#exchange.core.settings;
-    this.#cancelTimer = this.#after(firstAnswerHoldMs, () => this.close("the first answer was held long enough"));
+    const holdMs = Math.max(this.#exchange.core.settings.firstAnswerHoldMs, this.#roundTripMs);
+    this.#cancelTimer = this.#after(holdMs, () => this.close("the first answer was held long enough"));
+  }
+
+  /** The first results at once, what follows them at the pace of a new connection. */
+  #sendMore(octets: Uint8Array): void {
+    if (!this.#isPaced) this.#writes.begin(this.#roundTripMs);
+    this.#isPaced = true;
+    this.#writes.send(octets);
   }
 
   close(reason: string): void {
@@ -88,6 +106,7 @@ export class AccessLink implements Link {
       this.#refuse(new DuowireError("service_failed"));
       return;
     }
+    this.#writes.flush();
     this.#end(reason);
     this.#exchange.response.end();
   }

@@ -33,7 +33,8 @@ export async function answerAccess(exchange: Exchange, query: string): Promise<v
   if (access.frame !== undefined) {
     const head = { status: 201, headers: notificationHeaders(id) } as const;
     const heldMs = Math.round(settings.clock.monotonicMs() - cameMs);
-    process.accept(new AccessLink(exchange, head, access.early), { ...access.frame, heldMs });
+    const link = new AccessLink(exchange, head, access.early, access.frame.roundTripMs);
+    process.accept(link, { ...access.frame, heldMs });
     return;
   }
   const { leaseMs, links, limits } = core.grounds;

@@ -1,17 +1,24 @@
 /**
- * The one link that is attached to a session, or is being attached, and the frames that wait for the end of the turn.
+ * The one link that is attached to a session, or is being attached, the links that are heard beside it, and the frames
+ * that wait for the end of the turn.
  */
 import { encodeFrame, type Frame } from "../frame/frame.js";
 import type { LinkNumber, SessionOutput } from "./outputs.js";
 
-/** What is still heard on the link before, until the next one is answered: it is numbered. */
-const NUMBERED: ReadonlySet<Frame["type"]> = new Set(["batch", "fragment", "ack"]);
+/** What is heard on a link beside the attached one: it is numbered, or a mere sign of life. */
+const BESIDE: ReadonlySet<Frame["type"]> = new Set(["batch", "fragment", "ack", "pong"]);
+/** Links that are heard, or first accesses that wait for their answer, beside the newest: the oldest makes room. */
+const BESIDE_MAX = 3;
+/** What leaves in one turn is copied to the companion when it is this short: one packet, as a rule. */
+const COPY_BYTES_MAX = 1_200;
 
 /**
- * At most one link at a time: another one replaces it, and whatever comes from the old one is ignored (D11). At a
- * client that changes from a path that works to a better one, that is so from the answer on: what is on its way over
- * the old one meanwhile would be a round trip late otherwise. Only before the first answer may two links ask for the
- * same: a first access and its repeat. The one answered first stays.
+ * At most one link at a time: another one replaces it, and whatever comes from the old one is ignored (D11). Beside it,
+ * what is numbered is heard on
+ * - the former link of a client that changes from a path that works to a better one, until that is answered: what is on
+ *   its way over the old one would be a round trip late otherwise;
+ * - the other attempts of a first access, once one is answered: the server speaks over the one that came last;
+ * - the companion, a second link that carries a copy of whatever is short, both ways.
  */
 export class Attachment {
   link: LinkNumber | undefined;
@@ -22,11 +29,12 @@ export class Attachment {
   /** The link takes nothing more: a first access whose request body has ended. */
   ended = false;
   private pending: Uint8Array[] = [];
-  /** The link of an earlier first access that is not answered either; its one write has left. */
-  private elder: { readonly link: LinkNumber; readonly sentAt: number | undefined } | undefined;
-
-  /** Client: the link that was attached until the attach that is under way. */
-  private former: LinkNumber | undefined;
+  /** Earlier attempts of the same first access that are not answered either, the oldest first, and when they left. */
+  private readonly asked = new Map<LinkNumber, number | undefined>();
+  private readonly heard = new Set<LinkNumber>();
+  private companion: LinkNumber | undefined;
+  /** The far side knows the companion as such. */
+  private isAccompanied = false;
 
   constructor(private readonly outputs: SessionOutput[]) {}
 
@@ -43,6 +51,8 @@ export class Attachment {
   /** `link` takes the place of the one before, which is closed. */
   replace(link: LinkNumber, welcomed: boolean): void {
     this.emit();
+    this.hearCompanion();
+    if (welcomed) this.dropHeard("a newer link of the same client took over");
     if (this.link !== undefined && this.link !== link)
       this.drop(this.link, "a newer link of the same client took over");
     this.link = link;
@@ -50,63 +60,72 @@ export class Attachment {
     this.ended = false;
   }
 
-  /** Client: asks over `link`. An access that comes again is asked for beside the one before, which goes on asking. */
+  /** Client: asks over `link`. An access that comes again is asked for beside those before, which go on asking. */
   ask(link: LinkNumber, isRepeat: boolean, now: number): void {
+    this.emit();
     if (isRepeat && this.link !== undefined) {
-      this.dropElder("two newer accesses are under way");
-      this.elder = { link: this.link, sentAt: this.sentAt };
+      this.asked.set(this.link, this.sentAt);
+      this.makeRoom(this.asked);
       this.link = undefined;
-    } else if (this.welcomed) this.keepFormer();
+    } else if (this.welcomed && this.link !== undefined) {
+      this.hear(this.link);
+      this.link = undefined;
+    }
     this.replace(link, false);
     this.sentAt = now;
   }
 
-  private keepFormer(): void {
-    this.emit();
-    this.dropFormer("two newer links followed");
-    this.former = this.link;
-    this.link = undefined;
-  }
-
   /**
-   * Whether a frame of `link` counts. Of an older access that is its answer alone: a refusal is heard, a welcome makes
-   * it the session's link in place of the newer one.
+   * Whether a frame of `link` is heard. The first answer to one of several accesses makes its link the session's; that
+   * to a companion is dealt with here.
    */
   hears(link: LinkNumber, type: Frame["type"]): boolean {
     if (link === this.link) return true;
-    if (link === this.former) return NUMBERED.has(type);
-    if (link !== this.elder?.link || (type !== "welcome" && type !== "refused")) return false;
-    if (type === "refused") return true;
-    if (this.link !== undefined) this.drop(this.link, "an older access was answered first");
-    this.takeElder();
+    const isAnswer = type === "welcome" || type === "refused";
+    if (link === this.companion && isAnswer) this.companionAnswered(type);
+    else if (link === this.companion || this.heard.has(link)) return BESIDE.has(type);
+    if (!isAnswer || !this.asked.has(link)) return false;
+    if (type === "welcome") this.takeAsked(link);
     return true;
   }
 
   /** The attach on the link was accepted by the far side: nobody else is asked any more. */
   won(): void {
     this.welcomed = true;
-    this.dropElder("a newer access was answered first");
-    this.dropFormer("a newer link took over");
+    this.dropHeard("a newer link took over");
+    for (const link of this.asked.keys()) this.hear(link);
+    this.asked.clear();
   }
 
   /** A link has died. Returns whether it was the one that counts. */
   lost(link: LinkNumber): boolean {
-    if (link === this.elder?.link) this.elder = undefined;
-    if (link === this.former) this.former = undefined;
+    this.asked.delete(link);
+    this.heard.delete(link);
+    if (link === this.companion) this.companion = undefined;
     if (link !== this.link) return false;
-    this.dropFormer("the link after it has died");
     this.pending = [];
-    this.takeElder();
+    this.hearCompanion();
+    this.link = undefined;
+    this.takeAsked([...this.asked.keys()].at(-1));
     return true;
   }
 
-  /** The session is over: what waits still leaves, then the link is closed. */
+  /** The session is over: what waits still leaves, then every link is closed. */
   finish(reason: string): void {
     this.emit();
-    if (this.link !== undefined) this.drop(this.link, reason);
-    this.link = undefined;
-    this.dropElder(reason);
-    this.dropFormer(reason);
+    const { link, companion } = this;
+    this.dropHeard(reason);
+    this.dropAll([link, companion, ...this.asked.keys()], reason);
+    this.asked.clear();
+    this.link = this.companion = undefined;
+  }
+
+  /** `link` accompanies the attached one from now on; `first` is what is said on it before anything else. */
+  accompany(link: LinkNumber, first: Uint8Array, isKnown: boolean): void {
+    if (this.companion !== undefined) this.drop(this.companion, "a newer companion followed");
+    this.companion = link;
+    this.isAccompanied = isKnown;
+    this.outputs.push({ type: "transmit", link, frames: [first] });
   }
 
   /** Puts a frame behind those that wait. */
@@ -114,12 +133,16 @@ export class Attachment {
     this.pending.push(frame);
   }
 
-  /** Everything that waits becomes one output. */
+  /** Everything that waits becomes one output, and a copy of it if it is short. */
   emit(): void {
     if (this.pending.length === 0) return;
     const frames = this.pending;
     this.pending = [];
-    if (this.link !== undefined) this.outputs.push({ type: "transmit", link: this.link, frames });
+    if (this.link === undefined) return;
+    this.outputs.push({ type: "transmit", link: this.link, frames });
+    if (this.companion === undefined || !this.isAccompanied) return;
+    const bytes = frames.reduce((sum, { length }) => sum + length, 0);
+    if (bytes <= COPY_BYTES_MAX) this.outputs.push({ type: "transmit", link: this.companion, frames, isCopy: true });
   }
 
   /** Answers an attach on `link` with a refusal; the attached link notices nothing. */
@@ -128,25 +151,52 @@ export class Attachment {
     this.drop(link, message);
   }
 
-  private takeElder(): void {
-    this.link = this.elder?.link;
-    this.sentAt = this.elder?.sentAt;
-    this.ended = this.elder !== undefined;
-    this.elder = undefined;
-  }
-
-  private dropElder(reason: string): void {
-    if (this.elder !== undefined) this.drop(this.elder.link, reason);
-    this.elder = undefined;
-  }
-
-  private dropFormer(reason: string): void {
-    if (this.former !== undefined) this.drop(this.former, reason);
-    this.former = undefined;
-  }
-
   /** Wants `link` closed. */
   drop(link: LinkNumber, reason: string): void {
     this.outputs.push({ type: "drop", link, reason });
+  }
+
+  /** An earlier attempt takes the place of the newest, which goes on. */
+  private takeAsked(link: LinkNumber | undefined): void {
+    const sentAt = link === undefined ? undefined : this.asked.get(link);
+    if (link !== undefined) this.asked.delete(link);
+    if (this.link !== undefined) this.asked.set(this.link, this.sentAt);
+    this.link = link;
+    this.sentAt = sentAt;
+    this.ended = link !== undefined;
+  }
+
+  /** Client: a companion's refusal is about the companion alone. */
+  private companionAnswered(answer: "welcome" | "refused"): void {
+    this.isAccompanied = answer === "welcome";
+    if (this.isAccompanied || this.companion === undefined) return;
+    this.drop(this.companion, "the server takes no companion");
+    this.companion = undefined;
+  }
+
+  private hear(link: LinkNumber): void {
+    this.heard.add(link);
+    this.makeRoom(this.heard);
+  }
+
+  private hearCompanion(): void {
+    if (this.companion !== undefined) this.hear(this.companion);
+    this.companion = undefined;
+  }
+
+  private makeRoom(links: Map<LinkNumber, unknown> | Set<LinkNumber>): void {
+    const [oldest] = links.keys();
+    if (oldest === undefined || links.size <= BESIDE_MAX) return;
+    links.delete(oldest);
+    this.drop(oldest, "several newer ones are under way");
+  }
+
+  private dropHeard(reason: string): void {
+    this.dropAll(this.heard, reason);
+    this.heard.clear();
+  }
+
+  private dropAll(links: Iterable<LinkNumber | undefined>, reason: string): void {
+    for (const link of links) if (link !== undefined) this.drop(link, reason);
   }
 }

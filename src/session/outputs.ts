@@ -2,7 +2,7 @@
  * What a session is made with and what it wants done: the vocabulary between the core and its driver.
  */
 import type { DuowireError } from "../base/errors.js";
-import type { GoAwayFrame, RefusedFrame, WelcomeFrame } from "../frame/control.js";
+import type { AccessFrame, AttachFrame, GoAwayFrame, RefusedFrame, WelcomeFrame } from "../frame/control.js";
 import type { AnnouncedLimits } from "../frame/limits.js";
 import type { SessionState } from "./states.js";
 
@@ -11,8 +11,13 @@ export type LinkNumber = number;
 
 /** What a session wants done. */
 export type SessionOutput =
-  /** Send these frames on this link, as one write if they are short. */
-  | { readonly type: "transmit"; readonly link: LinkNumber; readonly frames: readonly Uint8Array[] }
+  /** Send these frames on this link, as one write if they are short. A copy need not be: another link has it too. */
+  | {
+      readonly type: "transmit";
+      readonly link: LinkNumber;
+      readonly frames: readonly Uint8Array[];
+      readonly isCopy?: true;
+    }
   /** Whole messages came, once and in order. Valid until the next input. */
   | { readonly type: "deliver"; readonly messages: Uint8Array }
   /** Messages that take effect before the replay that follows them. */
@@ -53,5 +58,5 @@ export type WelcomeExtras = Pick<WelcomeFrame, "admission"> &
 
 /** How a client's attach proves itself: by the key, or as a first access. Merged into the frame as it is. */
 export type AttachProof =
-  | { readonly type: "attach"; readonly key: Uint8Array }
-  | { readonly type: "access"; readonly nonce: Uint8Array; readonly triedMsAgo: number; readonly service?: string };
+  | Pick<AttachFrame, "type" | "key" | "isCompanion">
+  | Pick<AccessFrame, "type" | "nonce" | "service" | "triedMsAgo" | "roundTripMs">;

@@ -29,9 +29,23 @@ export class Sending {
     return this.outbox.sent;
   }
 
+  /** The number of the last batch that was made; 0 for none. */
+  get last(): number {
+    return this.outbox.last;
+  }
+
+  /** The number of the last batch that the far side acknowledged. */
+  get acked(): number {
+    return this.outbox.acked;
+  }
+
   /** Octets that are kept until they are acknowledged. */
   get unackedBytes(): number {
     return this.outbox.unackedBytes;
+  }
+
+  get hasUnacked(): boolean {
+    return this.outbox.unackedBytes > 0;
   }
 
   /** How long what is on its way takes to arrive, as far as the path is known. */

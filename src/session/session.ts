@@ -6,7 +6,7 @@
  * says when {@link Session.handleTimeout} wants to be called. `flush` ends a turn: what was queued becomes batches.
  *
  * Exactly once, in order: batches are numbered, kept until acknowledged, sent again on the next link, and dropped by
- * the receiver when it has them already. Only frames of the one attached link count; all others are ignored (D11).
+ * the receiver when it has them already. One link is attached; what counts beside it is in attachment.ts (D11).
  */
 import { DuowireError, isErrorCode, protocolError } from "../base/errors.js";
 import { joinOctets } from "../base/octets.js";
@@ -87,9 +87,10 @@ export class Session {
     return this.timers.roundTripMs;
   }
 
-  /** For observers: octets kept for replay, and batches that came twice and were dropped. */
-  get figures(): { readonly unackedBytes: number; readonly duplicates: number } {
-    return { unackedBytes: this.sending.unackedBytes, duplicates: this.inbox.duplicates };
+  /** For observers: octets kept for replay, batches that came twice and were dropped, and all of both directions. */
+  get figures() {
+    const { duplicates, received } = this.inbox;
+    return { unackedBytes: this.sending.unackedBytes, duplicates, batches: received + this.sending.last };
   }
 
   /** Something is expected of the far side that the core cannot see (an answer to a call): look closer at the path. */
@@ -112,6 +113,12 @@ export class Session {
     this.timers.attachSent(now);
   }
 
+  /** Client: `link` accompanies the attached one: what is short travels on both, and what comes first counts. */
+  accompany(link: LinkNumber, proof: AttachProof, incarnation: Uint8Array, now: number): void {
+    const attach = attachFrame(proof, incarnation, this.attachNumber, this.standing(undefined, now));
+    this.attached.accompany(link, attach, false);
+  }
+
   /** Client: the octets that end the session in one write, for a page that leaves: what is not acknowledged is lost. */
   farewell(proof: AttachProof, incarnation: Uint8Array, reason: DuowireError, now: number): Uint8Array {
     this.attachNumber += 1;
@@ -127,9 +134,10 @@ export class Session {
 
   /**
    * Server: an ATTACH or ACCESS that has proved itself came over `link`. Applies the verdict: `first` and `takeover`
-   * make this the session's link; `stale` refuses the link; `supersede` changes nothing here: the owner ends this
-   * conversation and begins another one. `isAnswer`: the link is one answer to one request, so nothing is acknowledged
-   * while it lasts: it carries as much as early calls may, and the rest waits for the next link.
+   * make this the session's link; `companion` lets it carry copies beside that one; `stale` refuses the link;
+   * `supersede` changes nothing here: the owner ends this conversation and begins another one. `isAnswer`: the link is
+   * one answer to one request, so nothing is acknowledged while it lasts: it carries as much as early calls may; the
+   * rest waits for the next link.
    */
   receiveAttach(
     link: LinkNumber,
@@ -139,12 +147,12 @@ export class Session {
     now: number,
     isAnswer = false,
   ): Verdict {
-    const verdict = judgeAttach(this.accepted, attach, attach.type === "access");
+    const verdict = judgeAttach(this.accepted, attach, this.attached.isWritable);
     if (verdict === "supersede" || this.state === "closed") return verdict;
-    if (verdict === "stale") {
-      this.attached.refuse(link, "attach_stale", "a newer attach of this client was here first");
-      return verdict;
-    }
+    const welcome = () => welcomeFrame(attach.attach, this.options.leaseMs, this.standing(ahead, now), extras);
+    if (verdict === "stale") this.attached.refuse(link, "attach_stale", "a newer attach of this client was here first");
+    if (verdict === "companion") this.attached.accompany(link, welcome(), true);
+    if (verdict !== "first" && verdict !== "takeover") return verdict;
     try {
       this.sending.acknowledge(attach.received, now);
     } catch (error) {
@@ -155,7 +163,7 @@ export class Session {
     this.accepted = attach;
     this.ackedReceived = this.inbox.received;
     this.inbox.unackedBytes = 0;
-    this.attached.queue(welcomeFrame(attach.attach, this.options.leaseMs, this.standing(ahead, now), extras));
+    this.attached.queue(welcome());
     this.timers.received(now);
     this.learn(attach, now);
     this.apply("attached");
@@ -163,7 +171,7 @@ export class Session {
     return verdict;
   }
 
-  /** A frame came over `link`. Frames of any link but the attached one are ignored, see {@link Attachment}. */
+  /** A frame came over `link`. What counts on any link but the attached one is in {@link Attachment}. */
   receive(link: LinkNumber, frame: Frame, now: number): void {
     if (this.state === "closed" || !this.attached.hears(link, frame.type)) return;
     // A refusal renews no lease: it may be a proxy's, and the session behind it long gone.
@@ -252,15 +260,19 @@ export class Session {
     switch (frame.type) {
       case "batch":
       case "fragment":
+        // Beside the attached link there may be gaps: what is missing comes over that.
+        if (link !== this.attached.link && frame.sequence !== this.inbox.received + 1) return;
         this.clock.stated(frame.clockMs, now);
         return this.receiveBatch(frame, now);
       case "ack":
-        if (this.sending.acknowledge(frame.sequence, now)) this.timers.progressed(now, this.hasUnacked);
+        // Another link may have brought a later one.
+        if (frame.sequence < this.sending.acked) return;
+        if (this.sending.acknowledge(frame.sequence, now)) this.timers.progressed(now, this.sending.hasUnacked);
         return;
       case "ping":
         return this.attached.queue(encodeFrame({ type: "pong", octets: frame.octets.slice() }));
       case "pong":
-        return this.timers.pongCame(frame.octets, now, this.hasUnacked);
+        return this.timers.pongCame(frame.octets, now, this.sending.hasUnacked);
       case "welcome":
         return this.receiveWelcome(link, frame, now);
       case "refused":
@@ -292,7 +304,7 @@ export class Session {
     if (welcome.version !== WIRE_VERSION) throw new DuowireError("version_unsupported");
     this.sending.acknowledge(welcome.received, now);
     this.attached.won();
-    this.timers.welcomed(now, this.attached.sentAt ?? now, welcome, this.hasUnacked);
+    this.timers.welcomed(now, this.attached.sentAt ?? now, welcome, this.sending.hasUnacked);
     this.learn(welcome, now);
     this.outputs.push({ type: "welcomed", welcome, link });
     this.apply("attached");
@@ -338,10 +350,6 @@ export class Session {
     this.timers.ackSettled();
   }
 
-  private get hasUnacked(): boolean {
-    return this.sending.unackedBytes > 0;
-  }
-
   /** Batches may be made: a link takes them, and the session is not about to end. */
   private canSend(): boolean {
     return this.attached.isWritable && this.state !== "closing" && this.state !== "closed";
@@ -349,7 +357,7 @@ export class Session {
 
   private pathUse(): PathUse {
     const { link, welcomed, isWritable } = this.attached;
-    const waits = link !== undefined && (this.hasUnacked || !welcomed || this.timers.pingIsOut);
+    const waits = link !== undefined && (this.sending.hasUnacked || !welcomed || this.timers.pingIsOut);
     return { waits, writable: isWritable, drainMs: this.sending.drainMs };
   }
 

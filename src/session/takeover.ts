@@ -3,7 +3,7 @@
  * once, so that a server which has not noticed a dead link yet loses no time.
  */
 import { sameOctets } from "../base/octets.js";
-import type { AttachFields } from "../frame/control.js";
+import type { AttachFields, AttachFrame } from "../frame/control.js";
 
 /** The attach that a session has accepted last. */
 export type AcceptedAttach = Pick<AttachFields, "incarnation" | "attach">;
@@ -12,16 +12,23 @@ export type AcceptedAttach = Pick<AttachFields, "incarnation" | "attach">;
  * first: nobody was attached before. takeover: the same client, with a higher number; the older link is closed.
  * stale: the same client, but a newer attach was here first; the link is refused, the session does not notice.
  * supersede: another client with the key; the first one's conversation ends with `superseded`.
+ * companion: the same client, and the link wants to carry copies beside the one that it attached last.
  */
-export type Verdict = "first" | "takeover" | "stale" | "supersede";
+export type Verdict = "first" | "takeover" | "stale" | "supersede" | "companion";
+
+/** What is judged. */
+export type JudgedAttach = AcceptedAttach & Pick<AttachFrame, "isCompanion"> & { readonly type: "access" | "attach" };
 
 /**
  * Judges an attach against the last one accepted. A first access that comes again with the same number is a repeat of
  * the last one accepted, by a browser or a proxy, and is answered again (D1); an ATTACH with the same number is stale.
+ * A companion takes nobody's place, whoever it belongs to, and needs a link that is attached (`isAttached`).
  */
-export function judgeAttach(accepted: AcceptedAttach | undefined, attach: AcceptedAttach, isAccess: boolean): Verdict {
+export function judgeAttach(accepted: AcceptedAttach | undefined, attach: JudgedAttach, isAttached: boolean): Verdict {
+  const isSame = accepted !== undefined && sameOctets(accepted.incarnation, attach.incarnation);
+  if (attach.isCompanion) return isSame && isAttached && attach.attach === accepted.attach ? "companion" : "stale";
   if (accepted === undefined) return "first";
-  if (!sameOctets(accepted.incarnation, attach.incarnation)) return "supersede";
+  if (!isSame) return "supersede";
   if (attach.attach > accepted.attach) return "takeover";
-  return isAccess && attach.attach === accepted.attach ? "takeover" : "stale";
+  return attach.type === "access" && attach.attach === accepted.attach ? "takeover" : "stale";
 }

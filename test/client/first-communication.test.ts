@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { OLDER_ACCESS_MS, REPEAT_MS } from "../../src/client/attempts.js";
-import { octets } from "../session/support.js";
+import { octets, welcomeFrame } from "../session/support.js";
 import type { FakeLink } from "../support/fake-link.js";
 import { ClientSetup } from "./support.js";
 
@@ -38,6 +38,62 @@ describe("FirstCommunication", () => {
     expect(setup.accesses.length).toBe(1);
     setup.clock.pass(1);
     expect(setup.accesses.length).toBe(2);
+  });
+
+  /** A way of 300 ms: the access has left, with one call. */
+  function far(): ClientSetup {
+    const setup = new ClientSetup();
+    setup.isNear = false;
+    setup.send(10);
+    setup.clock.pass(300);
+    setup.last(setup.accesses).open();
+    return setup;
+  }
+
+  test("sends what is called while a far access is under way after it, in two repeats that lose no third of the way", () => {
+    const setup = far();
+    expect(setup.accesses[0]?.takeFrames()[0]).toMatchObject({ type: "access", roundTripMs: 300 });
+    for (let repeats = 1; repeats <= 2; repeats++) {
+      setup.send(10);
+      setup.clock.pass(100);
+      expect(setup.accesses.length).toBe(1 + repeats);
+      const link = setup.last(setup.accesses);
+      link.open();
+      const [access, ...batches] = link.takeFrames();
+      expect(access).toMatchObject({ type: "access", attach: 1, roundTripMs: 300, triedMsAgo: 300 + 100 * repeats });
+      expect(batches.length).toBe(1 + repeats);
+    }
+    setup.send(10);
+    setup.clock.pass(199);
+    expect(setup.accesses.length).toBe(3);
+    // Three are under way, and each may be answered first.
+    const answered = setup.accesses[1] as FakeLink;
+    setup.clock.endTurn();
+    answered.receive(welcomeFrame(1, { id: "WAO.1", key: octets(32), links: [], received: 2 }));
+    expect(setup.state).toBe("open");
+    setup.last(setup.accesses).receive({ type: "batch", sequence: 1, clockMs: 0, messages: octets(1) });
+    expect(setup.received).toBe(1);
+  });
+
+  test("repeats a far access for nobody's sake who has said nothing, or too much", () => {
+    const setup = far();
+    setup.clock.pass(100);
+    expect(setup.accesses.length).toBe(1);
+    setup.send(20_000);
+    setup.clock.pass(100);
+    expect(setup.accesses.length).toBe(1);
+  });
+
+  test("has two under way again when a far access is not answered in time", () => {
+    const setup = far();
+    for (let i = 0; i < 2; i++) {
+      setup.send(10);
+      setup.clock.pass(100);
+      setup.last(setup.accesses).open();
+    }
+    setup.clock.pass(400);
+    const alive = setup.accesses.filter(({ closeReason }) => closeReason === undefined);
+    expect(alive).toEqual([setup.accesses[0], setup.last(setup.accesses)]);
   });
 
   test("ends with the reason why there cannot be a connection", () => {
@@ -78,16 +134,20 @@ describe("FirstCommunication", () => {
     setup.clock.pass(REPEAT_MS);
     const [winner, loser] = place === 0 ? setup.accesses : [...setup.accesses].reverse();
     setup.welcome(winner as FakeLink, { id: "WAO.1", key: octets(32), links: ["websocket"], received: 1 });
-    expect([setup.state, loser?.closeReason !== undefined, winner?.closeReason]).toEqual(["open", true, undefined]);
-    // What the other one is answered is void: another welcome would be a violation.
+    expect([setup.state, loser?.closeReason, winner?.closeReason]).toEqual(["open", undefined, undefined]);
+    // The other welcome is void: here it would be a violation. But what the server says behind it counts.
     setup.welcome(loser as FakeLink, { id: "WAO.2", key: octets(32), links: ["websocket"] });
     expect([setup.state, setup.reason]).toEqual(["open", undefined]);
+    loser?.receive({ type: "batch", sequence: 1, clockMs: 0, messages: octets(1) });
+    expect(setup.received).toBe(1);
     winner?.die("answered");
     const [next] = setup.alive;
     next?.open();
     const [attach, ...batches] = next?.takeFrames() ?? [];
     expect(attach).toMatchObject({ type: "attach", attach: 2 });
     expect(batches).toEqual([]);
+    next?.receive(welcomeFrame(2, { received: 1 }));
+    expect(loser?.closeReason).toBeDefined();
   });
 
   test("measures the round trip by the access that was answered", () => {

@@ -26,24 +26,28 @@ describe("SecondCommunication with a healthy path", () => {
 });
 
 describe("SecondCommunication beside an attach that is not answered", () => {
-  /** A far session with plain HTTP open beside its first access, whose answer has come and not ended. */
+  /** A session without upgrades with plain HTTP open beside its first access, whose answer has come and not ended. */
   function beside() {
     const setup = new ClientSetup({ askKind: "http-exchange" });
     setup.clock.endTurn();
-    setup.clock.pass(100);
+    setup.clock.pass(99);
     setup.welcome(setup.last(setup.accesses), { id: "WAO.1", key: octets(32), links: [] });
+    setup.last(setup.opens).die("answered", "403");
+    setup.clock.pass(1);
     const ask = setup.last(setup.asks);
     ask.open();
     return { setup, ask };
   }
 
-  /** The same, once the answer has ended: it attaches. */
+  /** A far session, whose plain HTTP has attached while the access's answer had not ended; now it has. */
   function asking(): ClientSetup {
-    const { setup, ask } = beside();
-    // The answer to the access brings the first results; a question would only take the connection of the attach.
-    expect(types(ask.takeFrames())).toEqual([]);
+    const setup = new ClientSetup({ askKind: "http-exchange" });
+    setup.clock.endTurn();
+    setup.clock.pass(100);
+    setup.welcome(setup.last(setup.accesses), { id: "WAO.1", key: octets(32), links: [] });
+    setup.last(setup.asks).open();
     setup.last(setup.accesses).die("answered", "the answer ended");
-    expect(setup.attachOf(ask)?.type).toBe("attach");
+    expect(setup.attachOf(setup.last(setup.asks))?.type).toBe("attach");
     return setup;
   }
 
@@ -63,12 +67,35 @@ describe("SecondCommunication beside an attach that is not answered", () => {
     expect(echoes(setup)).toBe(false);
   });
 
+  test("waits for the end of the access's answer, which brings the first results", () => {
+    const { setup, ask } = beside();
+    // A question would only take the connection of the attach.
+    expect(types(ask.takeFrames())).toEqual([]);
+    setup.last(setup.accesses).die("answered", "the answer ended");
+    expect(setup.attachOf(ask)?.type).toBe("attach");
+  });
+
   test("is asked about after all when the access's answer does not end", () => {
     const { setup, ask } = beside();
     setup.clock.pass(REPEAT_MS);
     expect(types(ask.takeFrames())).toEqual(["ping"]);
     ask.receive(pong);
     expect(setup.attachOf(ask)?.type).toBe("attach");
+  });
+
+  test("does not wait for the end of the access's answer on a long way, and hears what that still brings", () => {
+    const setup = new ClientSetup({ askKind: "http-exchange" });
+    setup.clock.endTurn();
+    setup.clock.pass(100);
+    const access = setup.last(setup.accesses);
+    setup.welcome(access, { id: "WAO.1", key: octets(32), links: [] });
+    const ask = setup.last(setup.asks);
+    ask.open();
+    expect(setup.attachOf(ask)).toMatchObject({ type: "attach", attach: 2 });
+    access.receive({ type: "batch", sequence: 1, clockMs: 0, messages: octets(1) });
+    expect([setup.received, access.closeReason]).toEqual([1, undefined]);
+    ask.receive(welcomeFrame(2));
+    expect(access.closeReason).toBeDefined();
   });
 
   test("leaves it alone as long as the answer may come", () => {

@@ -42,6 +42,8 @@ export class ClientSetup {
   readonly states: string[] = [];
   /** A link of one request has its connection at once. */
   isNear = true;
+  /** Batches that were delivered. */
+  received = 0;
   reason: DuowireError | undefined;
   readonly communication: Communication;
   private outgoing: Outgoing | undefined;
@@ -64,7 +66,9 @@ export class ClientSetup {
       enter,
     };
     const silent: Omit<Application, "isBusy"> = {
-      receive: () => {},
+      receive: () => {
+        this.received += 1;
+      },
       receiveAhead: () => {},
       setLimits: () => {},
       urgent: () => undefined,

@@ -6,7 +6,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { type ClientSession, type ConnectOptions, connect } from "../../src/client/index.js";
+import { ConnectionAddress } from "../../src/access/connection-address.js";
+import { type ConnectOptions, connect } from "../../src/client/index.js";
+import { platformNetwork } from "../../src/client/network.js";
+import { ClientSession, platformParts } from "../../src/client/session.js";
 import { type Server, serve } from "../../src/server/index.js";
 import { accessFrame, send } from "../server/support.js";
 import { startProxy } from "../support/faulty-proxy.js";
@@ -170,6 +173,34 @@ export function hostContract({ name, make }: HostCase): void {
         if (n % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 20));
       }
       expect(await pushed).toEqual(Array.from({ length: CALLS }, (_, index) => index + 1));
+    });
+
+    test("a session with a companion does not notice that one of its two connections stands still", async () => {
+      const proxy = await startProxy(server.address.port);
+      const address = ConnectionAddress.parse(`http://127.0.0.1:${proxy.port}/WAO`);
+      const parts = { ...platformParts, network: platformNetwork, companion: { longMs: 0, lookMs: 20, batchesMin: 1 } };
+      const session = new ClientSession<Resident>(address, { expose: exposed as never }, parts);
+      onTestFinished(() => session.close());
+      const isUpgrade = (said: string) => /upgrade: websocket/i.test(said);
+      let last = 0;
+      const talkOn = async (calls: number) => {
+        for (const end = last + calls; last < end; ) {
+          expect(await session.remote.next(++last)).toBe(last);
+          expect(await session.remote.ask("and you?")).toBe(true);
+        }
+      };
+      const talkUntil = async (isSo: () => boolean) => {
+        while (!isSo()) await talkOn(1);
+      };
+      await talkUntil(() => session.link?.kind === "websocket" && proxy.count(isUpgrade) === 2);
+      await talkOn(50);
+      const changes: string[] = [];
+      for (const type of ["state", "link"] as const) session.addEventListener(type, () => changes.push(type));
+      const goOn = proxy.stallOldest(isUpgrade);
+      await talkOn(50);
+      goOn();
+      await talkOn(50);
+      expect(changes).toEqual([]);
     });
 
     test("a silent path is left for another one", async () => {

@@ -111,9 +111,13 @@ const arbitraryFrames: Record<Frame["type"], fc.Arbitrary<Frame>> = {
   access: joined(
     "access",
     { ...attachParts, nonce: fixed(16), triedMsAgo: number },
-    { ahead: octets({}), service: text },
+    { ahead: octets({}), service: text, roundTripMs: number },
   ),
-  attach: joined("attach", { ...attachParts, key: fixed(32) }, { ahead: octets({}) }),
+  attach: joined(
+    "attach",
+    { ...attachParts, key: fixed(32) },
+    { ahead: octets({}), isCompanion: fc.constant(true as const) },
+  ),
   welcome: joined(
     "welcome",
     { version: number, attach: positive, received: number, clockMs: number, limits, leaseMs: number, admission: text },

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { AccessProof } from "../../src/access/communication-process.js";
 import { defaultLimits } from "../../src/frame/limits.js";
 import type { LinkKind } from "../../src/frame/link.js";
 import { Reception, UNPROVEN_LINKS_MAX, UNPROVEN_MS } from "../../src/host/reception.js";
@@ -18,9 +19,9 @@ function reception() {
   const access = { id: "WAO.1", key };
   const settings = { clock, limits: defaultLimits, queueBytesMax: 1_000_000, leaseMs: 60_000, links: [] };
   const made = new Reception({ ...settings, secrets, access, application: () => silent, events } as never);
-  const arrive = (kind?: LinkKind) => {
+  const arrive = (kind?: LinkKind, proof?: AccessProof) => {
     const link = new FakeLink(kind);
-    made.accept(link);
+    made.accept(link, proof);
     return link;
   };
   return { clock, arrive, made };
@@ -60,6 +61,29 @@ describe("Reception", () => {
     next.receive({ type: "batch", sequence: 2, clockMs: 0, messages: octets(1) });
     made.endAnswer();
     expect(next.closeReason).toBeUndefined();
+  });
+
+  test("leaves the answer to a client on a long way open, which does not wait for the end of it", () => {
+    const { arrive, made } = reception();
+    const access = { type: "access", nonce: octets(16), triedMsAgo: 0, ...attachFields(1) } as const;
+    for (const roundTripMs of [undefined, 300]) {
+      const answer = arrive("access", { ...access, ...(roundTripMs !== undefined && { roundTripMs }) });
+      answer.receive({ type: "batch", sequence: 1, clockMs: 0, messages: octets(1) });
+      made.endAnswer();
+      expect(answer.closeReason !== undefined).toBe(roundTripMs === undefined);
+    }
+  });
+
+  test("lets a companion in beside the link that it accompanies, and knows that one as before", () => {
+    const { arrive, made } = reception();
+    const link = arrive("websocket");
+    link.receive({ type: "attach", key, ...attachFields(1) });
+    const companion = arrive("websocket");
+    companion.receive({ type: "attach", key, ...attachFields(1), isCompanion: true });
+    expect(companion.takeFrames()).toMatchObject([{ type: "welcome", attach: 1 }]);
+    expect([made.link, link.closeReason]).toEqual([link, undefined]);
+    companion.die();
+    expect([made.link, made.state]).toEqual([link, "open"]);
   });
 
   test("refuses another client that states what it cannot have received, and its owner goes on", () => {

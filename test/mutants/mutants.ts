@@ -15,6 +15,7 @@ const inbox = "src/session/inbox.ts";
 const sending = "src/session/sending.ts";
 const outbox = "src/session/outbox.ts";
 const outgoing = "src/session/outgoing.ts";
+const attachment = "src/session/attachment.ts";
 const takeover = "src/session/takeover.ts";
 const timers = "src/session/timers.ts";
 const driver = "src/driver/driver.ts";
@@ -65,7 +66,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a first access whose welcome was lost is stale when it comes again",
     file: takeover,
-    find: `return isAccess && attach.attach === accepted.attach ? "takeover" : "stale";`,
+    find: `return attach.type === "access" && attach.attach === accepted.attach ? "takeover" : "stale";`,
     replace: `return "stale";`,
   },
   {
@@ -90,8 +91,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "an attach that is refused renews the lease",
     file: session,
-    find: `const verdict = judgeAttach(this.accepted, attach, attach.type === "access");`,
-    replace: `const verdict = judgeAttach(this.accepted, attach, attach.type === "access");
+    find: `const verdict = judgeAttach(this.accepted, attach, this.attached.isWritable);`,
+    replace: `const verdict = judgeAttach(this.accepted, attach, this.attached.isWritable);
     this.timers.received(now);`,
   },
   {
@@ -107,9 +108,27 @@ export const mutants: readonly Mutant[] = [
     replace: ``,
   },
   {
-    name: "of two first accesses both are listened to",
-    file: "src/session/attachment.ts",
-    find: `this.dropElder("a newer access was answered first");`,
+    name: "what was heard beside the link before is heard beside the next one",
+    file: attachment,
+    find: `this.dropHeard("a newer link took over");`,
+    replace: ``,
+  },
+  {
+    name: "a companion takes the place of the link that it accompanies",
+    file: takeover,
+    find: `attach.attach === accepted.attach ? "companion" : "stale"`,
+    replace: `attach.attach === accepted.attach ? "takeover" : "stale"`,
+  },
+  {
+    name: "a companion must have no gaps",
+    file: session,
+    find: `if (link !== this.attached.link && frame.sequence !== this.inbox.received + 1) return;`,
+    replace: ``,
+  },
+  {
+    name: "an acknowledgement that a companion overtook is a violation",
+    file: session,
+    find: `if (frame.sequence < this.sending.acked) return;`,
     replace: ``,
   },
   {

@@ -82,6 +82,35 @@ test("first answer flushes head and welcome at once, and ends after firstAnswerH
   await expect.poll(() => host.processes[0]?.links.length).toBe(0);
 });
 
+test("first answer to a client on a long way stays open for a round trip, and what follows the first results is paced", async () => {
+  const clock = new ManualClock();
+  const { port, host } = await startServer({ clock });
+  const frame = accessFrame({ roundTripMs: 450 });
+  const socket = connect(port, "127.0.0.1");
+  socket.write(head("POST /WAO HTTP/1.1", { "Content-Length": String(frame.length) }));
+  socket.write(frame);
+  await once(socket, "data");
+  let pieces = 0;
+  socket.on("data", () => pieces++);
+  const link = host.processes[0]?.links[0];
+  const say = (sequence: number) => link?.send(encodeFrame({ type: "ack", sequence }));
+  say(1);
+  await expect.poll(() => pieces).toBe(1);
+  say(2);
+  say(3);
+  expect(link?.queuedBytes).toBeGreaterThan(0);
+  clock.advance(50);
+  await expect.poll(() => pieces).toBe(2);
+  clock.advance(399);
+  say(4);
+  say(5);
+  expect(socket.readyState).toBe("open");
+  // What waits still leaves.
+  clock.advance(1);
+  await once(socket, "close");
+  expect(pieces).toBeGreaterThan(2);
+});
+
 test("first access that is repeated is the same access in both forms", async () => {
   const { url, host, server } = await startServer();
   const nonce = new Uint8Array(16).fill(5);

@@ -33,13 +33,15 @@ test("Session hears nothing but what is numbered over the former link", () => {
   expect(client.takeFrames()).toEqual([]);
 });
 
-test("Session forgets the former link with the one that was to follow it", () => {
+test("Session hears the former link still when the one that was to follow it has died, until another one is answered", () => {
   const client = changing();
   client.session.linkClosed(2);
   expect(client.session.state).toBe("interrupted");
   client.receive(1, batch(2));
-  expect(client.takeDelivered()).toEqual([]);
-  client.attach(3);
-  client.receive(3, welcomeFrame(3), batch(2));
   expect(client.takeDelivered().length).toBe(1);
+  client.attach(3);
+  client.receive(3, welcomeFrame(3), batch(2), batch(3));
+  expect(client.takeDelivered().length).toBe(1);
+  client.receive(1, batch(4));
+  expect(client.takeDelivered()).toEqual([]);
 });

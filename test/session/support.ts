@@ -1,5 +1,5 @@
 /** One session at one end, driven by hand: what it wants sent is kept, what comes is put in as frames. */
-import type { AttachFields, WelcomeFrame } from "../../src/frame/control.js";
+import type { AttachFields, AttachFrame, WelcomeFrame } from "../../src/frame/control.js";
 import { decodeFrames, type Frame } from "../../src/frame/frame.js";
 import { type AnnouncedLimits, defaultLimits } from "../../src/frame/limits.js";
 import type { SessionOptions, SessionOutput } from "../../src/session/outputs.js";
@@ -17,8 +17,11 @@ export function octets(length: number, fill = 0x61): Uint8Array {
   return new Uint8Array(length).fill(fill);
 }
 
+/** What an attach may state besides. */
+type MoreOfAttach = Partial<AttachFields> & Pick<AttachFrame, "isCompanion">;
+
 /** What a client states with its attach. */
-export function attachFields(attach: number, more: Partial<AttachFields> = {}): AttachFields {
+export function attachFields(attach: number, more: MoreOfAttach = {}): AttachFields & MoreOfAttach {
   const fields = { version: 1, incarnation: INCARNATION, attach, received: 0, clockMs: 0, limits: defaultLimits };
   return { ...fields, ...more };
 }

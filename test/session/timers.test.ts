@@ -200,18 +200,34 @@ describe("judgeAttach", () => {
   const [one, other] = [octets(16, 1), octets(16, 2)];
   const accepted = { incarnation: one, attach: 5 };
 
+  const attach = (incarnation: Uint8Array, number: number) =>
+    ({ type: "attach", incarnation, attach: number }) as const;
+  const access = (number: number, incarnation = one) => ({ type: "access", incarnation, attach: number }) as const;
+  const companion = (number: number, incarnation = one) =>
+    ({ ...attach(incarnation, number), isCompanion: true }) as const;
+
   test.each([
-    ["first", undefined, { incarnation: one, attach: 1 }, false],
-    ["takeover", accepted, { incarnation: one, attach: 6 }, false],
-    ["takeover", accepted, { incarnation: one, attach: 900 }, true],
-    ["stale", accepted, { incarnation: one, attach: 5 }, false],
-    ["stale", accepted, { incarnation: one, attach: 4 }, true],
+    ["first", undefined, attach(one, 1)],
+    ["takeover", accepted, attach(one, 6)],
+    ["takeover", accepted, access(900)],
+    ["stale", accepted, attach(one, 5)],
+    ["stale", accepted, access(4)],
     // A first access that comes again is answered again (D1).
-    ["takeover", accepted, { incarnation: one, attach: 5 }, true],
-    ["supersede", accepted, { incarnation: other, attach: 1 }, false],
-    ["supersede", accepted, { incarnation: other, attach: 1 }, true],
-  ] as const)("says %s", (verdict, before, attach, isAccess) => {
-    expect(judgeAttach(before, attach, isAccess)).toBe(verdict);
+    ["takeover", accepted, access(5)],
+    ["supersede", accepted, attach(other, 1)],
+    ["supersede", accepted, access(1, other)],
+    ["companion", accepted, companion(5)],
+    // It takes nobody's place, and begins nothing.
+    ["stale", accepted, companion(6)],
+    ["stale", accepted, companion(4)],
+    ["stale", accepted, companion(5, other)],
+    ["stale", undefined, companion(1)],
+  ] as const)("says %s", (verdict, before, judged) => {
+    expect(judgeAttach(before, judged, true)).toBe(verdict);
+  });
+
+  test("says that a companion is stale where nothing is attached", () => {
+    expect(judgeAttach(accepted, companion(5), false)).toBe("stale");
   });
 });
 

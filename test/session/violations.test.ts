@@ -85,16 +85,6 @@ describe("Session ends with protocol_error of the remote side for", () => {
     expect(dropped).toBeGreaterThan(told);
   });
 
-  test("an acknowledgement that goes back", () => {
-    const client = openClient();
-    for (let i = 0; i < 3; i++) {
-      client.send(octets(5));
-      client.session.flush(client.now);
-    }
-    client.receive(1, { type: "ack", sequence: 2 }, { type: "ack", sequence: 1 });
-    expect(client.session.reason?.message).toMatch(/went back from 2 to 1/);
-  });
-
   test.each([batch(1), { type: "ack", sequence: 0 }, { type: "closed" }] as Frame[])(
     "$type before the welcome",
     (frame) => {

@@ -23,7 +23,14 @@ export class Checker implements Watcher {
     readonly isTraced: boolean,
     private readonly partyOf: (end: End) => Party | undefined,
     private readonly print: (who: string, what: string) => void,
+    /** Counts what happened, so that it can be seen how much of it was met. */
+    private readonly count: (mark: string) => void = () => {},
   ) {}
+
+  /** A companion asks, or is let in. */
+  companion(what: string): void {
+    this.count(`companion ${what}`);
+  }
 
   party(side: Party["side"], conversation: number, machine: Machine, queueBytesMax: number): Party {
     const party = new Party(this, this.parties.length + 1, side, conversation, machine, queueBytesMax);

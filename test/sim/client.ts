@@ -27,9 +27,13 @@ export interface ClientSettings {
   readonly queueBytesMax: number;
   /** Links of requests, besides upgrades; without them plain HTTP only asks. */
   readonly hasExchange: boolean;
+  readonly isAccompanied: boolean;
   /** Numbers the conversations of all clients. */
   readonly nextConversation: () => number;
 }
+
+/** A companion at the first word, on any way. */
+const oftenAccompanied = { longMs: 0, lookMs: 150, batchesMin: 1 };
 
 /** The number of the conversation that stands in what a client drew as its nonce. */
 export function conversationOf(nonce: Uint8Array): number {
@@ -89,6 +93,7 @@ export class SimSession {
       queueBytesMax,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       target: "http://server/WAO",
+      ...(settings.isAccompanied && { companion: oftenAccompanied }),
       application: (outgoing, wake) => {
         application = new SimApplication(this.party, outgoing, wake);
         return application;

@@ -44,6 +44,8 @@ export class Connection {
   private isConnected = false;
   /** Its server's end said WELCOME. */
   isWelcomed = false;
+  /** It was attached beside another one. */
+  isCompanion = false;
   /** What a proxy keeps back of an answer. */
   private readonly held: Uint8Array[] = [];
   private readonly isBuffered: boolean;

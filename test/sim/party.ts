@@ -7,7 +7,7 @@ import type { End } from "./end.js";
 import { demand, SimulationFailure } from "./failure.js";
 import { type Message, type MessageClass, readMessage } from "./messages.js";
 import type { Connection } from "./network.js";
-import { codeOfClose, type WireFrame, wireFrames, wireTypes } from "./wire.js";
+import { codeOfClose, isOfCompanion, type WireFrame, wireFrames, wireTypes } from "./wire.js";
 import type { Machine } from "./world.js";
 
 /** The most octets of messages in one batch, and those beyond the window that urgent ones may use: spec/session.md. */
@@ -56,9 +56,10 @@ export class Party {
   receiver: Party | undefined;
   /** The link over which this party attached last, or said WELCOME last. */
   currentLink: End | undefined;
-  /** A client's link that was welcomed, and the one before the attach that waits for its welcome. */
+  /** A client's link that was welcomed. */
   private welcomedLink: End | undefined;
-  private formerLink: End | undefined;
+  /** Where what is numbered counts besides: on former links, other attempts of an access, and the companion. */
+  private readonly besideLinks = new Set<End>();
   state = "fresh";
   reason: DuowireError | undefined;
   /** When something of the other half came last, by this party's own clock. */
@@ -145,7 +146,7 @@ export class Party {
   delivered(messages: readonly Message[], peerClockMs: number): void {
     demand(this.reason === undefined, "after_end", () => `${this.name} got a message after its end`);
     const { link } = this.checker;
-    if (link !== undefined && link !== this.currentLink && link !== this.formerLink) {
+    if (link !== undefined && link !== this.currentLink && !this.besideLinks.has(link)) {
       throw new SimulationFailure(
         "loser",
         `${this.name} took a message over ${link.name}, and another link has attached`,
@@ -214,16 +215,17 @@ export class Party {
   }
 
   /**
-   * Something comes over `end`. Of two first accesses under way, the one that is welcomed first is the link from then
-   * on, and the only one.
+   * Something comes over `end`. Of the first accesses under way, the one that is welcomed first is the link from then
+   * on, and the others are heard beside it.
    */
   hears({ type }: WireFrame, end: End): void {
     if (type !== wireTypes.welcome || end.isClosing) return;
     if (this.asking.includes(end)) this.currentLink = end;
     else if (end !== this.currentLink) return;
+    this.besideLinks.clear();
+    for (const other of this.asking) if (other !== end) this.besideLinks.add(other);
     this.asking = [];
     this.welcomedLink = end;
-    this.formerLink = undefined;
     this.statedSince = this.currentSince;
   }
 
@@ -231,8 +233,8 @@ export class Party {
   isAliveBy(octets: Uint8Array, end: End): boolean {
     if (end.isClosing || octets[0] === wireTypes.refused) return false;
     if (end === this.currentLink) return true;
-    const numbered: readonly number[] = [wireTypes.batch, wireTypes.fragment, wireTypes.ack];
-    return end === this.formerLink && [...wireFrames(octets)].some(({ type }) => numbered.includes(type));
+    const heard: readonly number[] = [wireTypes.batch, wireTypes.fragment, wireTypes.ack, wireTypes.pong];
+    return this.besideLinks.has(end) && [...wireFrames(octets)].some(({ type }) => heard.includes(type));
   }
 
   /** The other half acknowledges: then it must have got all that came with these batches. */
@@ -270,21 +272,31 @@ export class Party {
     if (type === wireTypes.welcome) this.checker.checkWelcomed(end);
     if (type === wireTypes.welcome && !end.connection.isFirstAccess) this.wasAttached = true;
     if (type !== wireTypes.welcome && type !== wireTypes.access && !isAttach) return;
+    if (isAttach && isOfCompanion(octets)) end.connection.isCompanion = true;
+    if (end.connection.isCompanion) return this.accompanied(end, type);
     if (type === wireTypes.access) this.asks(end);
     else this.asking = [];
-    if (isAttach && this.currentLink === this.welcomedLink) this.formerLink = this.currentLink;
+    if (type === wireTypes.welcome) this.besideLinks.clear();
+    if (isAttach && this.currentLink !== undefined && this.currentLink === this.welcomedLink)
+      this.besideLinks.add(this.currentLink);
     this.currentLink = end;
     this.currentSince = this.machine.world.now;
-    if (this.formerLink === undefined) this.statedSince = this.currentSince;
+    if (this.besideLinks.size === 0) this.statedSince = this.currentSince;
     if (type !== wireTypes.welcome) this.attaches += 1;
     if (isAttach) this.lastAttach = { octets, number: this.attaches, connection: end.connection };
   }
 
-  /** A first access may be repeated before it is answered; two may be under way (D12). */
+  /** A companion asks, or is let in. */
+  private accompanied(end: End, type: number): void {
+    this.besideLinks.add(end);
+    this.checker.companion(type === wireTypes.welcome ? "is let in" : "asks");
+  }
+
+  /** A first access may be repeated before it is answered (D12), and on a long way two more follow the first. */
   private asks(end: End): void {
     this.asking = [...this.asking.filter((one) => !one.isClosing && !one.isDead), end];
     demand(
-      this.asking.length <= 2,
+      this.asking.length <= 3,
       "attempts",
       () => `${this.name} has ${this.asking.length} first accesses under way`,
     );

@@ -36,6 +36,8 @@ export interface Plan {
   readonly faultKinds: readonly FaultKind[];
   /** Clients have links of requests, as they do unless they are told otherwise. */
   readonly hasExchange: boolean;
+  /** Sessions have companions wherever they say anything, and not on long ways only. */
+  readonly isAccompanied: boolean;
   /** How often a link that is made meets a fault. */
   readonly openingRate: number;
   /** Long messages and floods are sent, so that windows and queues fill. */
@@ -82,6 +84,7 @@ export function drawPlan(random: Random): Plan {
     // A rival on a slow path needs more time than the shortest lease gives it.
     ending: random.pick(endings.filter((ending) => ending !== "rival_takes_over" || leaseMs >= RIVAL_LEASE_MS_MIN)),
     endsInFaults: random.chance(0.4),
+    isAccompanied: random.chance(0.5),
   };
 }
 

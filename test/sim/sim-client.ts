@@ -49,6 +49,7 @@ export class SimClient {
       limits: plan.limits,
       queueBytesMax: plan.queueBytesMax,
       hasExchange: plan.hasExchange,
+      isAccompanied: plan.isAccompanied,
       nextConversation: () => simulation.nextConversation(),
     };
     this.pending = traffic.length;

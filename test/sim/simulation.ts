@@ -66,8 +66,12 @@ export class Simulation {
     this.random = new Random(seed, "faults");
     this.plan = drawPlan(new Random(seed, "plan"));
     this.stranger = new Machine(this.world, "stranger");
-    this.checker = new Checker(new Random(seed, "checker"), trace.isOn, partyOf, (who, what) =>
-      trace.line(this.world.now, who, what),
+    this.checker = new Checker(
+      new Random(seed, "checker"),
+      trace.isOn,
+      partyOf,
+      (who, what) => trace.line(this.world.now, who, what),
+      (mark) => this.count(mark),
     );
     this.server = this.startServer(0, seed);
     if (trace.isOn) trace.line(0, "plan", JSON.stringify({ ...this.plan, faultTimes: this.plan.faultTimes.length }));

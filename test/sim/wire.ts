@@ -10,6 +10,7 @@ export const wireTypes = {
   batch: 0x10,
   fragment: 0x11,
   ack: 0x12,
+  pong: 0x14,
 } as const;
 
 /** One frame of a write. */
@@ -69,4 +70,9 @@ export function codeOfClose(frame: Uint8Array): string {
   const keyEnd = 4 + 1 + 1 + "code".length;
   const length = (frame[keyEnd] as number) & 0x1f;
   return Buffer.from(frame.subarray(keyEnd + 1, keyEnd + 1 + length)).toString();
+}
+
+/** Whether an ATTACH is that of a companion: its map has a key of that name. */
+export function isOfCompanion(frame: Uint8Array): boolean {
+  return Buffer.from(frame).includes("isCompanion");
 }

@@ -12,6 +12,8 @@ export type ProxyMode = "pass" | "stall" | "swallow" | "reset";
 interface Pair {
   readonly near: Socket;
   readonly far: Socket | undefined;
+  /** The first that its client said. */
+  said: string;
 }
 
 /** One proxy; make it with {@link startProxy}. */
@@ -48,6 +50,21 @@ export class FaultyProxy {
       for (const socket of [near, far]) if (mode === "stall") socket?.pause();
       for (const socket of [near, far]) if (mode === "pass") socket?.resume();
     }
+  }
+
+  /** Nothing travels on the oldest connection that said such a thing, and nothing is lost. Returns how to go on. */
+  stallOldest(saying: (said: string) => boolean): () => void {
+    const pair = [...this.pairs].find(({ said }) => saying(said));
+    if (pair === undefined) throw new Error("no connection has said such a thing");
+    for (const socket of [pair.near, pair.far]) socket?.pause();
+    return () => {
+      for (const socket of [pair.near, pair.far]) socket?.resume();
+    };
+  }
+
+  /** How many connections are there that said such a thing at first. */
+  count(saying: (said: string) => boolean): number {
+    return [...this.pairs].filter(({ said }) => saying(said)).length;
   }
 
   /** Takes connections (again). */
@@ -99,7 +116,7 @@ export class FaultyProxy {
       return;
     }
     if (this.mode_ === "swallow") {
-      this.keep({ near, far: undefined });
+      this.keep({ near, far: undefined, said: "" });
       near.resume();
       return;
     }
@@ -108,8 +125,13 @@ export class FaultyProxy {
     far.on("error", () => near.destroy());
     near.setNoDelay(true);
     far.setNoDelay(true);
-    this.keep({ near, far });
-    near.on("data", (octets) => this.forbids(octets.toString("latin1")) && near.resetAndDestroy());
+    const pair = { near, far, said: "" };
+    this.keep(pair);
+    near.on("data", (octets) => {
+      const said = octets.toString("latin1");
+      pair.said ||= said;
+      if (this.forbids(said)) near.resetAndDestroy();
+    });
     this.pipe(near, far);
     this.pipe(far, near);
     if (this.mode_ === "stall") for (const socket of [near, far]) socket.pause();
