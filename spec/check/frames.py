@@ -254,12 +254,6 @@ def _texts(value: object, name: str) -> object:
     return [_text(one, name) for one in value]
 
 
-def _yes(value: object, name: str) -> object:
-    if value is not True:
-        raise Malformed(f"{name} is not true")
-    return value
-
-
 def _limits(value: object, name: str) -> object:
     if not isinstance(value, dict):
         raise Malformed(f"{name} is not a map")
@@ -277,7 +271,7 @@ FIELDS: dict[int, dict[str, tuple[Check, bool]]] = {
         **_ATTACH_FIELDS, "nonce": (_NONCE, False), "service": (_text, True), "triedMsAgo": (_count, False),
         "roundTripMs": (_count, True),
     },
-    ATTACH: {**_ATTACH_FIELDS, "key": (_KEY, False), "isCompanion": (_yes, True)},
+    ATTACH: {**_ATTACH_FIELDS, "key": (_KEY, False), "companion": (_at_least_one, True)},
     WELCOME: {
         "version": (_count, False), "attach": (_at_least_one, False), "received": (_count, False),
         "clockMs": (_count, False), "limits": (_limits, True), "leaseMs": (_count, False),

@@ -15,8 +15,8 @@ export interface CandidateOwner {
 export class Candidate implements LinkEvents {
   /** The link let frames through at some time. */
   wasOpen = false;
-  /** Octets came since its owner set this to false. */
-  wasHeard = false;
+  /** How often octets came. */
+  heard = 0;
   /** Its attach was answered: it carried the session. */
   isWelcomed = false;
   /** A PING was sent to see whether the path lets octets through before it takes over (D11). */
@@ -70,7 +70,7 @@ export class Candidate implements LinkEvents {
   }
 
   receive(octets: Uint8Array): void {
-    this.wasHeard = true;
+    this.heard += 1;
     if (this.number === undefined) this.owner.received(this, octets);
     else this.driver.receive(this.number, octets);
   }

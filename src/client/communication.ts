@@ -16,12 +16,16 @@ import { Attempts } from "./attempts.js";
 import { Companion, type CompanionRules, companionRules } from "./companion.js";
 import { FirstCommunication } from "./first-communication.js";
 import { SecondCommunication } from "./second-communication.js";
+import type { WayMemory } from "./second-communication-options.js";
 import { watchSleep } from "./sleep.js";
 
 /** The ways from this client to the server. Each call makes a new link; none of them throws. */
 export interface Network {
   /** One POST at the fixed address: takes one write and gives one answer. */
   access(): Link;
+  readonly memory: WayMemory;
+  /** How long a round trip to the server takes by TCP's own handshake, where that is long; 0 where nobody knows. */
+  farMs(): number;
   /** Where an access waits for its turn among others of this program. */
   readonly enter: EnterAccess;
   /**
@@ -139,6 +143,7 @@ export class Communication {
 
   /** Lets the link go until {@link wake}: the page is put aside. */
   detach(): void {
+    this.companion?.stop();
     this.second?.pause();
   }
 
@@ -167,6 +172,7 @@ export class Communication {
       clock,
       attempts: this.attempts,
       open: () => network.access(),
+      farMs: () => network.farMs(),
       enter: network.enter,
       nonce: random(NONCE_BYTES),
       incarnation: this.incarnation,
@@ -206,6 +212,8 @@ export class Communication {
       open,
       ask: (isHeldBack) => network.ask(this.id, key, isHeldBack, offered),
       failed: (reason, isCut) => this.attemptFailed(reason, isCut),
+      memory: network.memory,
+      isLong: this.first?.isLong ?? false,
       key,
       incarnation,
     });
@@ -245,7 +253,7 @@ export class Communication {
 
   private stateChanged(state: SessionState, reason: DuowireError | undefined): void {
     this.isCutOff = false;
-    if (state !== "open") this.companion?.stop();
+    if (state === "closed") this.companion?.stop();
     if (state !== "interrupted" || !this.isUnderWay) this.tell(state, reason);
     if (state === "closed") {
       this.stopWatching();

@@ -13,16 +13,16 @@ import { Candidate, type CandidateOwner } from "./candidate.js";
 
 /** Where a companion is of use. */
 export interface CompanionRules {
-  /** From this round trip on. */
+  /** From this round trip on, by the shortest of the link. */
   readonly longMs: number;
   /** How often its use is looked at, and so how much younger it is than the link that it accompanies. */
   readonly lookMs: number;
-  /** It is worth its connection where so many batches travel in that time, both ways together. */
-  readonly batchesMin: number;
+  /** It is worth its connection where this side makes so many short writes in that time. */
+  readonly writesMin: number;
 }
 
-/** Half of BBR's period, so that the two connections do not measure at the same time; ten batches a second. */
-export const companionRules: CompanionRules = { longMs: 150, lookMs: 5_000, batchesMin: 50 };
+/** Half of BBR's period, so that the two connections do not measure at the same time; five writes a second. */
+export const companionRules: CompanionRules = { longMs: 150, lookMs: 5_000, writesMin: 25 };
 
 /** Where so many in a row did not work, the network has no room for them: until another link carries the session. */
 const FAILURES_MAX = 3;
@@ -41,46 +41,57 @@ export interface CompanionOptions {
 export class Companion implements CandidateOwner {
   private candidate: Candidate | undefined;
   private cancelLook: CancelTimer | undefined;
+  private number = 0;
   private failures = 0;
+  /** What had come over it at the last look; its welcome alone does not show that it works. */
+  private heardBefore = 1;
 
   constructor(private readonly options: CompanionOptions) {}
 
   /** Another link carries the session now. */
   follow(link: Link): void {
     this.stop();
-    this.failures = 0;
-    const { driver, rules } = this.options;
-    const { roundTripMs = 0 } = driver.session;
-    if (link.kind === "websocket" && roundTripMs >= rules.longMs) this.look();
+    this.number = this.failures = 0;
+    if (link.kind !== "websocket" || !this.isLong) return;
+    // The attach may have met a busy server; another round trip tells.
+    this.options.driver.ping();
+    this.look();
   }
 
-  /** There is nothing to accompany. */
+  /** There is nothing to accompany any more. */
   stop(): void {
     this.cancelLook?.();
     this.cancelLook = undefined;
     this.end("there is nothing to accompany");
   }
 
+  private get isLong(): boolean {
+    const { driver, rules } = this.options;
+    return (driver.session.leastRoundTripMs ?? 0) >= rules.longMs;
+  }
+
   private look(): void {
     const { driver, clock, rules } = this.options;
-    const { batches } = driver.session.figures;
+    const { shortWrites } = driver.session.figures;
     this.cancelLook = clock.after(rules.lookMs, () => {
-      const isOfUse = driver.session.figures.batches - batches >= rules.batchesMin;
-      if (this.candidate !== undefined) this.judge(this.candidate, isOfUse);
-      else if (isOfUse && this.failures < FAILURES_MAX) this.start();
+      const isUsed = driver.session.figures.shortWrites - shortWrites >= rules.writesMin;
+      if (!this.isLong) return this.stop();
+      if (this.candidate !== undefined) this.judge(this.candidate, isUsed);
+      else if (isUsed && driver.session.isHealthy && this.failures < FAILURES_MAX) this.start();
       this.look();
     });
   }
 
-  private judge(candidate: Candidate, isOfUse: boolean): void {
-    if (!isOfUse) this.end("little is said");
-    else if (candidate.wasHeard) this.failures = 0;
-    else this.closed(candidate);
-    candidate.wasHeard = false;
+  private judge(candidate: Candidate, isUsed: boolean): void {
+    if (!isUsed) return this.end("little is said");
+    if (candidate.heard <= this.heardBefore) return this.closed(candidate);
+    this.heardBefore = candidate.heard;
+    this.failures = 0;
   }
 
   private start(): void {
     const { driver, clock, open } = this.options;
+    this.heardBefore = 1;
     this.candidate = new Candidate(open(), clock.monotonicMs(), driver, this);
   }
 
@@ -92,8 +103,10 @@ export class Companion implements CandidateOwner {
 
   opened(candidate: Candidate): void {
     if (candidate !== this.candidate) return;
-    const { key, incarnation } = this.options;
-    candidate.accompany({ type: "attach", key, isCompanion: true }, incarnation);
+    const { driver, key, incarnation } = this.options;
+    if (!driver.session.isHealthy) return this.end("the link that it was to accompany does not work");
+    this.number += 1;
+    candidate.accompany({ type: "attach", key, companion: this.number }, incarnation);
   }
 
   /** Nothing comes before it attaches: the server speaks when it is spoken to. */

@@ -23,9 +23,9 @@ const BODY_BYTES_PER_MS = 32;
 
 /** A connection that took longer to be there met a pause, or a loss: the way is not that long. */
 const CONNECT_MS_MAX = 1_500;
-/** From this on the way is a long one: what is called until the access is answered does not wait for the answer. */
+/** A round trip of a long way: what is called until the access is answered does not wait for the answer. */
 const LONG_MS = 200;
-/** It follows in repeats of the access, after one and two thirds of the way: the answer is there after three. */
+/** It follows in repeats of the access, after one and two thirds of it: the answer is there after three. */
 const FOLLOWERS = 2;
 /** A repeat carries all early calls, since it may be the first to arrive: no more than this. */
 const FOLLOWER_BYTES_MAX = 16_384;
@@ -44,6 +44,8 @@ export interface FirstCommunicationOptions {
   readonly attempts: Attempts;
   /** Opens a link to the fixed address that takes one write and gives one answer. */
   readonly open: () => Link;
+  /** How long a round trip takes, where that is known to be long; else 0. */
+  readonly farMs: () => number;
   /** Has the first attempt made when it is this access's turn. */
   readonly enter: EnterAccess;
   readonly nonce: Uint8Array;
@@ -56,8 +58,8 @@ export interface FirstCommunicationOptions {
 }
 
 /**
- * Makes the first access, and repeats it until there is an answer or the time is over. Two may be under way, since a
- * repeat is the same access: whichever is answered first begins the session.
+ * Makes the first access, and repeats it until there is an answer or the time is over. Two may be under way, on a long
+ * way three, since a repeat is the same access: whichever is answered first begins the session.
  */
 export class FirstCommunication {
   /** Under way, the oldest first. */
@@ -71,6 +73,8 @@ export class FirstCommunication {
   private readonly leave: () => void;
   private lastFailure = "none was made, since other accesses of this program were not answered";
   private isOver = false;
+  /** The server was told of a long way: its answer stays open for longer than anybody has to wait. */
+  isLong = false;
 
   constructor(private readonly options: FirstCommunicationOptions) {
     this.cancelDeadline = options.clock.after(options.connectTimeoutMs, () => this.giveUp());
@@ -94,6 +98,7 @@ export class FirstCommunication {
   refused(refusal: RefusedFrame, link: Link): void {
     if (this.isOver) return;
     this.leave();
+    this.cancelFollower?.();
     // Of a server that cannot know whether it saw this access before, nobody knows whether the calls ran (D1).
     const outcome = refusal.code === "access_unknown" ? "outcome_unknown" : "not_sent";
     const error = errorOfRefusal(refusal, { outcome });
@@ -130,10 +135,10 @@ export class FirstCommunication {
       // The answer takes as long as the connection did: a repeat before it would be for nothing.
       const openedAt = clock.monotonicMs();
       const connectMs = Math.min(openedAt - candidate.startedAt, CONNECT_MS_MAX);
-      this.access(candidate, openedAt, connectMs);
+      this.access(candidate, openedAt);
       const bodyMs = driver.session.figures.unackedBytes / BODY_BYTES_PER_MS;
       this.tryAfter(Math.max(attempts.repeatMs(undefined, openedAt), 2 * connectMs, bodyMs));
-      if (connectMs >= LONG_MS) this.follow(connectMs, FOLLOWERS);
+      this.follow(FOLLOWERS);
     });
     this.tryAfter(attempts.repeatMs(undefined, now));
   }
@@ -150,30 +155,39 @@ export class FirstCommunication {
   }
 
   /** There is a connection: what was called until this moment travels with the access. */
-  private access(candidate: Candidate, now: number, connectMs: number): void {
+  private access(candidate: Candidate, now: number): void {
     const { nonce, incarnation, service } = this.options;
+    const { longMs } = this;
+    this.isLong ||= longMs > 0;
     const triedMsAgo = this.triedMsAgo(now, candidate);
     const proof: AttachProof = {
       type: "access",
       nonce,
       triedMsAgo,
       ...(service !== undefined && { service }),
-      ...(connectMs >= LONG_MS && { roundTripMs: Math.floor(connectMs) }),
+      ...(longMs > 0 && { roundTripMs: Math.ceil(longMs) }),
     };
     candidate.attach(proof, incarnation, true);
   }
 
+  /** A round trip, if it is a long one, else 0. */
+  private get longMs(): number {
+    const farMs = this.options.farMs();
+    return farMs >= LONG_MS ? Math.min(farMs, CONNECT_MS_MAX) : 0;
+  }
+
   /** On a long way what is called while the access is under way is taken along by a repeat, over another connection. */
-  private follow(connectMs: number, left: number): void {
-    if (left === 0) return;
+  private follow(left: number): void {
+    this.cancelFollower?.();
+    if (left === 0 || this.longMs === 0) return;
     const { driver, clock } = this.options;
-    this.cancelFollower = clock.after(connectMs / (FOLLOWERS + 1), () => {
+    this.cancelFollower = clock.after(this.longMs / (FOLLOWERS + 1), () => {
       const { outgoing, figures } = driver.session;
       const isShort = outgoing.queuedBytes + figures.unackedBytes <= FOLLOWER_BYTES_MAX;
       const hasRoom = this.underWay.length <= FOLLOWERS;
       if (!outgoing.isEmpty && isShort && hasRoom)
-        this.start((candidate) => this.access(candidate, clock.monotonicMs(), connectMs));
-      this.follow(connectMs, left - 1);
+        this.start((candidate) => this.access(candidate, clock.monotonicMs()));
+      this.follow(left - 1);
     });
   }
 
@@ -206,6 +220,7 @@ export class FirstCommunication {
     const attempt = this.underWay.find((one) => one.candidate === candidate);
     if (this.isOver || attempt === undefined) return;
     this.leave();
+    this.cancelFollower?.();
     this.lastFailure = reason;
     this.over(attempt, end !== "refused");
     const { attempts, clock } = this.options;

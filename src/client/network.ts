@@ -3,11 +3,12 @@ import type { ConnectionAddress } from "../access/connection-address.js";
 import { platformRandom } from "../base/clock.js";
 import { postLeaving } from "../link/frames-request.js";
 import { openHttpExchangeLink, polling, streaming } from "../link/http-exchange.js";
-import { openHttpPostLink } from "../link/http-post.js";
+import { farMs, openHttpPostLink } from "../link/http-post.js";
 import { sharedParking } from "../link/parking.js";
 import { openWebSocketLink } from "../link/websocket.js";
 import { accessTurns } from "./access-turns.js";
 import type { Network } from "./communication.js";
+import type { WayMemory } from "./second-communication-options.js";
 
 /** A kind of link that a client may be told to use: the best first. */
 export type LinkChoice = "websocket" | "http-exchange";
@@ -16,6 +17,18 @@ export type LinkChoice = "websocket" | "http-exchange";
 export const linkChoices: readonly LinkChoice[] = ["websocket", "http-exchange"];
 
 const LINK_BYTES = 16;
+/** Servers whose ways are remembered. */
+const WAYS_MAX = 256;
+
+const ways = new Map<string, WayMemory>();
+
+/** What is known of the way to the server with this origin; the oldest is forgotten. */
+function wayTo(origin: string): WayMemory {
+  const way = ways.get(origin) ?? { upgradesFail: false };
+  ways.set(origin, way);
+  if (ways.size > WAYS_MAX) ways.delete(ways.keys().next().value ?? "");
+  return way;
+}
 
 /**
  * The network that a fixed connection address is reached through, by links of the kinds in `links` that the server
@@ -29,9 +42,12 @@ export function platformNetwork(address: ConnectionAddress, links: readonly Link
   const upgrade = (id: string, admission: string) => openWebSocketLink(address.inherit(id).webSocketHref, admission);
   const post = (id: string) => openHttpPostLink(address.inherit(id).href);
   const isOffered = (kind: LinkChoice, offered: readonly string[]) => links.includes(kind) && offered.includes(kind);
+  const { origin } = new URL(address.href);
   return {
     access: () => openHttpPostLink(address.firstAccessHref),
-    enter: accessTurns(new URL(address.href).origin),
+    enter: accessTurns(origin),
+    memory: wayTo(origin),
+    farMs: () => farMs(address.href),
     ask: (id, key, isHeldBack, offered) =>
       isOffered("http-exchange", offered) ? exchange(id, key, isHeldBack) : post(id),
     farewell: (id, octets) => postLeaving(address.inherit(id).href, octets),

@@ -3,6 +3,12 @@ import type { Driver } from "../driver/driver.js";
 import type { Link } from "../frame/link.js";
 import type { Attempts } from "./attempts.js";
 
+/** What the sessions of one program have found out about the way to one server. */
+export interface WayMemory {
+  /** Plain HTTP got through where upgrades did not: the next session begins with it. */
+  upgradesFail: boolean;
+}
+
 /** What the second communication part is made with. */
 export interface SecondCommunicationOptions {
   readonly driver: Driver;
@@ -14,6 +20,9 @@ export interface SecondCommunicationOptions {
   readonly ask: (isHeldBack: boolean) => Link;
   /** An attempt brought no link, or has not for too long; `isCut`: so it seems that there is no path. */
   readonly failed?: (reason: string, isCut: boolean) => void;
+  readonly memory: WayMemory;
+  /** The access's answer is not about to end: its server knows that the way is long. */
+  readonly isLong: boolean;
   readonly key: Uint8Array;
   readonly incarnation: Uint8Array;
 }

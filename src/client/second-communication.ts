@@ -23,15 +23,12 @@ import { ATTEMPTS_AT_ONCE, REPEAT_MS } from "./attempts.js";
 import { Candidate } from "./candidate.js";
 import { errorOfRefusal, isOfStranger } from "./refusal.js";
 import type { SecondCommunicationOptions } from "./second-communication-options.js";
+import { Upward } from "./upward.js";
 
 /** How often a request may reach another node than the session's before that is final (D5). */
 const WRONG_NODES_MAX = 2;
 /** From this round trip on, plain HTTP comes first and the upgrade beside it. */
 const FAR_MS = 100;
-/** A session on plain HTTP looks for an upgrade after this long, later after up to as long as the second figure. */
-const UPWARD_MS = 2_000;
-const UPWARD_MS_MAX = 300_000;
-const UPWARD_GROWTH = 3;
 
 /** Keeps one session attached until it is closed. */
 export class SecondCommunication {
@@ -39,8 +36,10 @@ export class SecondCommunication {
   /** The last upgrade failed before it opened, or hangs: the next attempt is plain HTTP. */
   private mustAsk = false;
   private isHeldBack = false;
-  /** What carried the session last was plain HTTP: a search begins with it. */
-  private prefersHttp = false;
+  /** What carried the session last was plain HTTP, or upgrades have failed on this way: a search begins with it. */
+  private prefersHttp: boolean;
+  /** In this search an upgrade did not get through. */
+  private hasUpgradeFailed = false;
   private isFirstSearch = true;
   /** The best link that there is is an upgrade, as far as is known. */
   private hasUpgrade = true;
@@ -53,14 +52,16 @@ export class SecondCommunication {
   private overtakings = 0;
   /** A refusal asked to wait until then: nothing new is tried before, whatever else fails meanwhile. */
   private restUntil = 0;
-  private upwardMs = UPWARD_MS;
-  private cancelUpward: CancelTimer | undefined;
+  private readonly upward: Upward;
   private isOver = false;
   private isSearching = false;
   private isPaused = false;
   private cancelNext: CancelTimer | undefined;
 
-  constructor(private readonly options: SecondCommunicationOptions) {}
+  constructor(private readonly options: SecondCommunicationOptions) {
+    this.prefersHttp = options.memory.upgradesFail;
+    this.upward = new Upward(options.clock, () => this.tryUpward());
+  }
 
   /** Looks for a path if there is none that is healthy; call it whenever that may have changed. */
   ensure(): void {
@@ -69,6 +70,7 @@ export class SecondCommunication {
     if (driver.session.isHealthy) return this.settle();
     if (this.isSearching) return this.takeOpen();
     this.isSearching = true;
+    this.hasUpgradeFailed = false;
     attempts.begin(clock.monotonicMs());
     this.mustAsk = this.prefersHttp || (this.isFirstSearch && this.isFar);
     if (this.mustAsk && !this.prefersHttp) this.start(clock.monotonicMs());
@@ -83,15 +85,16 @@ export class SecondCommunication {
 
   /** The machine woke, or the network changed: whatever wait is running is over. */
   wake(): void {
-    const { attempts, clock } = this.options;
+    const { attempts, clock, memory } = this.options;
     this.isPaused = false;
     attempts.begin(clock.monotonicMs());
-    this.upwardMs = UPWARD_MS;
+    this.upward.begin();
+    memory.upgradesFail = false;
     this.ensure();
     if (this.isOver) return;
     if (this.isSearching) return this.tryNow();
     this.options.driver.ping();
-    if (this.cancelUpward !== undefined) this.tryUpward();
+    if (this.upward.isPlanned) this.upward.now();
   }
 
   /** Lets the link go and looks for no other one until {@link wake}. */
@@ -131,7 +134,9 @@ export class SecondCommunication {
     // What made the upgrade fail may be over.
     if (link.kind === "access" && this.isSearching) this.tryAfter(this.options.attempts.afterAnswerMs());
     if (link.kind !== "access") this.prefersHttp = link.kind === "http-exchange";
-    if (!this.prefersHttp) this.upwardMs = UPWARD_MS;
+    if (!this.prefersHttp) this.upward.begin();
+    if (candidate?.isUpgrade) this.options.memory.upgradesFail = false;
+    else if (this.prefersHttp && this.hasUpgradeFailed) this.options.memory.upgradesFail = true;
     this.ensure();
   }
 
@@ -149,20 +154,12 @@ export class SecondCommunication {
     this.planUpward();
   }
 
-  /** Plain HTTP works everywhere and an upgrade works better: a session on the one looks for the other. */
   private planUpward(): void {
     const isOnHttp = this.options.driver.link?.kind === "http-exchange";
-    const isUpward = !this.isOver && !this.isPaused && isOnHttp && this.hasUpgrade;
-    if (isUpward && this.cancelUpward !== undefined) return;
-    this.cancelUpward?.();
-    this.cancelUpward = undefined;
-    if (isUpward) this.cancelUpward = this.options.clock.after(this.upwardMs, () => this.tryUpward());
+    this.upward.plan(!this.isOver && !this.isPaused && isOnHttp && this.hasUpgrade);
   }
 
   private tryUpward(): void {
-    this.cancelUpward?.();
-    this.cancelUpward = undefined;
-    this.upwardMs = Math.min(UPWARD_MS_MAX, this.upwardMs * UPWARD_GROWTH);
     for (const candidate of this.candidates) if (!candidate.isAttached) this.giveUp(candidate, false);
     if (!this.isSearching) this.start(this.options.clock.monotonicMs());
     this.planUpward();
@@ -218,7 +215,8 @@ export class SecondCommunication {
     this.abandon(candidate, "it took too long");
   }
 
-  private failed({ link }: Candidate, reason: string, isCut: boolean): void {
+  private failed({ link, isUpgrade, isWelcomed }: Candidate, reason: string, isCut: boolean): void {
+    if (isUpgrade && !isWelcomed) this.hasUpgradeFailed = true;
     this.options.failed?.(`${link.kind}: ${reason}`, isCut);
   }
 
@@ -243,7 +241,8 @@ export class SecondCommunication {
     if (session.attachedLink === undefined || candidate.link.kind === "access") return this.attach(candidate);
     const isNext = candidate.link.kind === "http-exchange" && driver.link?.kind === "access";
     // What the access's answer still brings is heard beside it: on a long way nobody waits for the end of it.
-    if (isNext && this.isFar && !this.wasReached && session.awaitsWelcomeSince === undefined) this.attach(candidate);
+    const waits = !this.options.isLong || this.wasReached || session.awaitsWelcomeSince !== undefined;
+    if (isNext && !waits) this.attach(candidate);
     // A question would take the connection that the attach needs as soon as the access's answer has ended.
     else if (!isNext) this.probe(candidate);
   }

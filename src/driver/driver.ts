@@ -246,7 +246,7 @@ export class Driver {
     try {
       run();
     } catch (error) {
-      if (link !== this.session.attachedLink)
+      if (link !== this.session.attachedLink && error instanceof MalformedOctets)
         return this.dropLink(link, "malformed octets on a link that is not attached");
       this.isBroken = this.isDraining;
       if (error instanceof DuowireError) return this.session.fail(error);

@@ -39,8 +39,8 @@ export interface AccessFrame extends AttachFields {
 export interface AttachFrame extends AttachFields {
   readonly type: "attach";
   readonly key: Uint8Array;
-  /** The link accompanies the one that is attached by this number, and takes nobody's place. */
-  readonly isCompanion?: true;
+  /** The link accompanies the one of this attach, and takes nobody's place: its companions are 1, 2, 3, … */
+  readonly companion?: number;
 }
 
 /** The server's answer to ACCESS and ATTACH: from here on both sides go on where they stopped. */
@@ -143,7 +143,6 @@ const octetsOf =
     value instanceof Uint8Array && value.length === length ? value : wrong(name, `${length} octets`);
 const ahead: Check = (value, name) =>
   value instanceof Uint8Array && value.length <= AHEAD_BYTES_MAX ? value : wrong(name, "octets within the limit");
-const yes: Check = (value, name) => value === true || wrong(name, "true");
 const texts: Check = (value, name) =>
   Array.isArray(value) && value.length <= 16 ? value.map((item) => text(item, name)) : wrong(name, "a short list");
 
@@ -185,7 +184,7 @@ const fieldsOf: Record<ControlFrame["type"], Record<string, Field>> = {
     triedMsAgo: must(count),
     roundTripMs: may(count),
   },
-  attach: { ...attachFields, key: must(octetsOf(KEY_BYTES)), isCompanion: may(yes) },
+  attach: { ...attachFields, key: must(octetsOf(KEY_BYTES)), companion: may(atLeastOne) },
   welcome: {
     version: must(count),
     attach: must(atLeastOne),

@@ -136,8 +136,8 @@ export class Connections {
       isFar = true;
       while (this.unused.length + this.opening.length < this.waiting.length + SPARES) this.openOne().unref();
     });
-    // Whatever comes first: it is there, or it will never be.
-    socket.once("close", cancel).once("connect", () => {
+    // Whatever comes first: it is there, or it will never be. Who waits for it may ask how far it is.
+    socket.once("close", cancel).prependOnceListener("connect", () => {
       cancel();
       this.farMs = isFar ? this.clock.monotonicMs() - startedAt : 0;
     });

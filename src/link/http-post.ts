@@ -6,6 +6,8 @@ import { joinOctets } from "../base/octets.js";
 import type { Link, LinkEnd, LinkEvents } from "../frame/link.js";
 import { requestFrames } from "./frames-request.js";
 
+export { farMs } from "#post";
+
 /**
  * Opens a link of one request to `href`. It is open when there is a connection that takes the request; what is sent
  * until the end of `opened` is its body.

@@ -1,7 +1,7 @@
 /**
  * Writes of a young connection, gathered. TCP lets about ten packets through in the first round trip of a connection,
  * however short they are: on a long way a hundred small writes a second would soon stand still for the rest of it.
- * So at first they leave together, a twelfth of a round trip after each other. Where a round trip is short, so is that.
+ * So at first they leave together, a ninth of a round trip after each other. Where a round trip is short, so is that.
  */
 import { type CancelTimer, type Clock, systemClock } from "../base/clock.js";
 import { joinOctets } from "../base/octets.js";

@@ -12,8 +12,8 @@ import { refuse, sessionUnknown } from "./refusals.js";
 
 /** A process that answers nothing at all would leave the client waiting: it is given this long. */
 const SILENCE_MS_MAX = 10_000;
-/** However long its client's way is, an answer is held for a round trip of this length at most. */
-const HOLD_MS_MAX = 1_000;
+/** However long its client's way is, an answer is held no longer: a proxy may keep it until it has ended (G6). */
+const HOLD_MS_MAX = 500;
 /** How long an answer that has ended may take to leave. */
 const LEAVE_MS_MAX = 10_000;
 

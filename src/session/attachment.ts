@@ -7,6 +7,8 @@ import type { LinkNumber, SessionOutput } from "./outputs.js";
 
 /** What is heard on a link beside the attached one: it is numbered, or a mere sign of life. */
 const BESIDE: ReadonlySet<Frame["type"]> = new Set(["batch", "fragment", "ack", "pong"]);
+/** And on another attempt of a first access: it may be the one over which the server speaks. */
+const BESIDE_ACCESS: ReadonlySet<Frame["type"]> = new Set([...BESIDE, "close", "goaway"]);
 /** Links that are heard, or first accesses that wait for their answer, beside the newest: the oldest makes room. */
 const BESIDE_MAX = 3;
 /** What leaves in one turn is copied to the companion when it is this short: one packet, as a rule. */
@@ -31,7 +33,9 @@ export class Attachment {
   private pending: Uint8Array[] = [];
   /** Earlier attempts of the same first access that are not answered either, the oldest first, and when they left. */
   private readonly asked = new Map<LinkNumber, number | undefined>();
-  private readonly heard = new Set<LinkNumber>();
+  private readonly heard = new Map<LinkNumber, ReadonlySet<Frame["type"]>>();
+  /** Writes of a turn that are short enough for a companion, whether there is one or not. */
+  shortWrites = 0;
   private companion: LinkNumber | undefined;
   /** The far side knows the companion as such. */
   private isAccompanied = false;
@@ -76,24 +80,27 @@ export class Attachment {
   }
 
   /**
-   * Whether a frame of `link` is heard. The first answer to one of several accesses makes its link the session's; that
-   * to a companion is dealt with here.
+   * A frame comes over `link`: whether the session is to look at it. What only concerns the links is done here: the
+   * first answer to one of several accesses makes its link the session's, and a companion is let in or not.
    */
-  hears(link: LinkNumber, type: Frame["type"]): boolean {
+  admit(link: LinkNumber, type: Frame["type"]): boolean {
     if (link === this.link) return true;
     const isAnswer = type === "welcome" || type === "refused";
-    if (link === this.companion && isAnswer) this.companionAnswered(type);
-    else if (link === this.companion || this.heard.has(link)) return BESIDE.has(type);
-    if (!isAnswer || !this.asked.has(link)) return false;
-    if (type === "welcome") this.takeAsked(link);
-    return true;
+    if (link === this.companion && isAnswer) {
+      this.companionAnswered(type);
+      return false;
+    }
+    if (type === "welcome" && this.asked.has(link)) this.takeAsked(link);
+    else if (link === this.companion) return BESIDE.has(type);
+    else if (!this.asked.has(link)) return this.heard.get(link)?.has(type) ?? false;
+    return isAnswer;
   }
 
   /** The attach on the link was accepted by the far side: nobody else is asked any more. */
   won(): void {
     this.welcomed = true;
     this.dropHeard("a newer link took over");
-    for (const link of this.asked.keys()) this.hear(link);
+    for (const link of this.asked.keys()) this.hear(link, BESIDE_ACCESS);
     this.asked.clear();
   }
 
@@ -140,9 +147,10 @@ export class Attachment {
     this.pending = [];
     if (this.link === undefined) return;
     this.outputs.push({ type: "transmit", link: this.link, frames });
+    if (frames.reduce((sum, { length }) => sum + length, 0) > COPY_BYTES_MAX) return;
+    this.shortWrites += 1;
     if (this.companion === undefined || !this.isAccompanied) return;
-    const bytes = frames.reduce((sum, { length }) => sum + length, 0);
-    if (bytes <= COPY_BYTES_MAX) this.outputs.push({ type: "transmit", link: this.companion, frames, isCopy: true });
+    this.outputs.push({ type: "transmit", link: this.companion, frames, isCopy: true });
   }
 
   /** Answers an attach on `link` with a refusal; the attached link notices nothing. */
@@ -174,8 +182,8 @@ export class Attachment {
     this.companion = undefined;
   }
 
-  private hear(link: LinkNumber): void {
-    this.heard.add(link);
+  private hear(link: LinkNumber, types = BESIDE): void {
+    this.heard.set(link, types);
     this.makeRoom(this.heard);
   }
 
@@ -184,7 +192,7 @@ export class Attachment {
     this.companion = undefined;
   }
 
-  private makeRoom(links: Map<LinkNumber, unknown> | Set<LinkNumber>): void {
+  private makeRoom(links: Map<LinkNumber, unknown>): void {
     const [oldest] = links.keys();
     if (oldest === undefined || links.size <= BESIDE_MAX) return;
     links.delete(oldest);
@@ -192,7 +200,7 @@ export class Attachment {
   }
 
   private dropHeard(reason: string): void {
-    this.dropAll(this.heard, reason);
+    this.dropAll(this.heard.keys(), reason);
     this.heard.clear();
   }
 

@@ -28,14 +28,16 @@ export class Inbox {
 
   /**
    * Takes a batch. Returns the messages that are whole now, if any; a batch that was received before is dropped, and
-   * one that leaves a gap is a violation, since links have none (D10).
+   * one that leaves a gap is a violation, since links have none (D10). Beside the attached link (`isBeside`) it is
+   * dropped too: what is missing comes over that.
    */
-  take(frame: BatchFrame | FragmentFrame): Uint8Array | undefined {
+  take(frame: BatchFrame | FragmentFrame, isBeside = false): Uint8Array | undefined {
     if (frame.sequence <= this.received) {
       this.duplicates += 1;
       return undefined;
     }
     if (frame.sequence !== this.received + 1) {
+      if (isBeside) return undefined;
       throw protocolError(`batch ${frame.sequence} came after batch ${this.received}`);
     }
     const whole = frame.type === "batch" ? frame.messages : this.assemble(frame);

@@ -58,5 +58,5 @@ export type WelcomeExtras = Pick<WelcomeFrame, "admission"> &
 
 /** How a client's attach proves itself: by the key, or as a first access. Merged into the frame as it is. */
 export type AttachProof =
-  | Pick<AttachFrame, "type" | "key" | "isCompanion">
+  | Pick<AttachFrame, "type" | "key" | "companion">
   | Pick<AccessFrame, "type" | "nonce" | "service" | "triedMsAgo" | "roundTripMs">;

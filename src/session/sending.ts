@@ -29,11 +29,6 @@ export class Sending {
     return this.outbox.sent;
   }
 
-  /** The number of the last batch that was made; 0 for none. */
-  get last(): number {
-    return this.outbox.last;
-  }
-
   /** The number of the last batch that the far side acknowledged. */
   get acked(): number {
     return this.outbox.acked;

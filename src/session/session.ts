@@ -19,6 +19,7 @@ import {
   WINDOW_RESERVE_BYTES,
   WIRE_VERSION,
 } from "../frame/limits.js";
+import { Acknowledging } from "./acknowledging.js";
 import { Attachment } from "./attachment.js";
 import { attachFrame, closeFrame, EXPECTED_BEFORE_WELCOME, type Standing, welcomeFrame } from "./handshake.js";
 import { Inbox } from "./inbox.js";
@@ -39,12 +40,12 @@ export class Session {
   private readonly sending: Sending;
   private readonly inbox: Inbox;
   private readonly timers: SessionTimers;
+  private readonly acknowledging: Acknowledging;
   private readonly outputs: SessionOutput[] = [];
   private readonly clock: SessionClock;
   private readonly attached = new Attachment(this.outputs);
   private accepted: AcceptedAttach | undefined;
   private attachNumber = 0;
-  private ackedReceived = 0;
   private closeTold = false;
 
   constructor(
@@ -59,6 +60,7 @@ export class Session {
     });
     this.inbox = new Inbox(options.limits);
     this.timers = new SessionTimers(options, now);
+    this.acknowledging = new Acknowledging(this.inbox, this.timers, this.attached);
   }
 
   /** This side's session clock and its guess of the far side's (D14). */
@@ -87,10 +89,15 @@ export class Session {
     return this.timers.roundTripMs;
   }
 
-  /** For observers: octets kept for replay, batches that came twice and were dropped, and all of both directions. */
+  /** The shortest round trip of the present link. */
+  get leastRoundTripMs(): number | undefined {
+    return this.timers.leastRoundTripMs;
+  }
+
+  /** Octets kept for replay; batches that came twice, and were dropped; writes that a companion copies, or would. */
   get figures() {
-    const { duplicates, received } = this.inbox;
-    return { unackedBytes: this.sending.unackedBytes, duplicates, batches: received + this.sending.last };
+    const { unackedBytes } = this.sending;
+    return { unackedBytes, duplicates: this.inbox.duplicates, shortWrites: this.attached.shortWrites };
   }
 
   /** Something is expected of the far side that the core cannot see (an answer to a call): look closer at the path. */
@@ -108,7 +115,7 @@ export class Session {
     this.attached.ask(link, isRepeat, now);
     this.attachNumber += isRepeat ? 0 : 1;
     this.attached.queue(attachFrame(proof, incarnation, this.attachNumber, this.standing(ahead, now)));
-    this.ackedReceived = this.inbox.received;
+    this.acknowledging.stated();
     this.replay(now);
     this.timers.attachSent(now);
   }
@@ -152,6 +159,7 @@ export class Session {
     const welcome = () => welcomeFrame(attach.attach, this.options.leaseMs, this.standing(ahead, now), extras);
     if (verdict === "stale") this.attached.refuse(link, "attach_stale", "a newer attach of this client was here first");
     if (verdict === "companion") this.attached.accompany(link, welcome(), true);
+    if (verdict === "companion") this.accepted = attach;
     if (verdict !== "first" && verdict !== "takeover") return verdict;
     try {
       this.sending.acknowledge(attach.received, now);
@@ -161,10 +169,9 @@ export class Session {
     }
     this.attached.replace(link, true);
     this.accepted = attach;
-    this.ackedReceived = this.inbox.received;
-    this.inbox.unackedBytes = 0;
+    this.acknowledging.stated();
     this.attached.queue(welcome());
-    this.timers.received(now);
+    this.timers.received(now, true);
     this.learn(attach, now);
     this.apply("attached");
     this.replay(now, isAnswer ? EARLY_BYTES_MAX : undefined);
@@ -173,9 +180,9 @@ export class Session {
 
   /** A frame came over `link`. What counts on any link but the attached one is in {@link Attachment}. */
   receive(link: LinkNumber, frame: Frame, now: number): void {
-    if (this.state === "closed" || !this.attached.hears(link, frame.type)) return;
+    if (this.state === "closed" || !this.attached.admit(link, frame.type)) return;
     // A refusal renews no lease: it may be a proxy's, and the session behind it long gone.
-    if (frame.type !== "refused") this.timers.received(now);
+    if (frame.type !== "refused") this.timers.received(now, this.isOfPath(link));
     try {
       this.receiveFrame(link, frame, now);
       this.tellSuspicion();
@@ -223,7 +230,7 @@ export class Session {
   /** The end of a turn: what is queued becomes batches as far as the window goes, and one write. */
   flush(now: number): void {
     if (this.canSend()) this.sending.makeBatches(now);
-    this.acknowledge(now);
+    this.acknowledging.send(now);
     this.attached.emit();
   }
 
@@ -260,19 +267,18 @@ export class Session {
     switch (frame.type) {
       case "batch":
       case "fragment":
-        // Beside the attached link there may be gaps: what is missing comes over that.
-        if (link !== this.attached.link && frame.sequence !== this.inbox.received + 1) return;
         this.clock.stated(frame.clockMs, now);
-        return this.receiveBatch(frame, now);
+        return this.receiveBatch(frame, link !== this.attached.link, now);
       case "ack":
-        // Another link may have brought a later one.
-        if (frame.sequence < this.sending.acked) return;
-        if (this.sending.acknowledge(frame.sequence, now)) this.timers.progressed(now, this.sending.hasUnacked);
+        // Another link may have brought a later one; for this link's path it is progress all the same.
+        if (frame.sequence >= this.sending.acked) this.sending.acknowledge(frame.sequence, now);
+        if (this.isOfPath(link)) this.timers.progressed(now, this.sending.hasUnacked);
         return;
       case "ping":
         return this.attached.queue(encodeFrame({ type: "pong", octets: frame.octets.slice() }));
       case "pong":
-        return this.timers.pongCame(frame.octets, now, this.sending.hasUnacked);
+        if (this.isOfPath(link)) this.timers.pongCame(frame.octets, now, this.sending.hasUnacked);
+        return;
       case "welcome":
         return this.receiveWelcome(link, frame, now);
       case "refused":
@@ -290,8 +296,8 @@ export class Session {
     }
   }
 
-  private receiveBatch(frame: Extract<Frame, { type: "batch" | "fragment" }>, now: number): void {
-    const messages = this.inbox.take(frame);
+  private receiveBatch(frame: Extract<Frame, { type: "batch" | "fragment" }>, isBeside: boolean, now: number): void {
+    const messages = this.inbox.take(frame, isBeside);
     this.timers.heartbeat.talked();
     this.timers.ackOwed(now, this.inbox.unackedBytes >= this.options.limits.windowBytes / 4);
     if (messages !== undefined) this.outputs.push({ type: "deliver", messages });
@@ -339,17 +345,6 @@ export class Session {
     this.tellClose();
   }
 
-  private acknowledge(now: number): void {
-    if (!this.attached.isWritable) return;
-    // A batch that came again is acknowledged already: by the attach or the welcome of this link.
-    if (this.inbox.received === this.ackedReceived) return this.timers.ackSettled();
-    if (!this.attached.hasPending && !this.timers.ackIsDue(now)) return;
-    this.attached.queue(encodeFrame({ type: "ack", sequence: this.inbox.received }));
-    this.ackedReceived = this.inbox.received;
-    this.inbox.unackedBytes = 0;
-    this.timers.ackSettled();
-  }
-
   /** Batches may be made: a link takes them, and the session is not about to end. */
   private canSend(): boolean {
     return this.attached.isWritable && this.state !== "closing" && this.state !== "closed";
@@ -359,6 +354,11 @@ export class Session {
     const { link, welcomed, isWritable } = this.attached;
     const waits = link !== undefined && (this.sending.hasUnacked || !welcomed || this.timers.pingIsOut);
     return { waits, writable: isWritable, drainMs: this.sending.drainMs };
+  }
+
+  /** Whether what comes over `link` says that the path works: while an attach is on its way, any link may say so. */
+  private isOfPath(link: LinkNumber): boolean {
+    return link === this.attached.link || !this.attached.welcomed;
   }
 
   private tellSuspicion(): void {

@@ -60,6 +60,10 @@ export class SessionTimers {
   private suspicionTold = false;
   private leaseMs: number;
   private lastReceivedAt: number;
+  /** When something came last over the link that is looked at: what another one brings says nothing of its path. */
+  private lastHeardAt: number;
+  /** The shortest round trip of the present link: a longer one tells of a busy machine, or of a full buffer. */
+  leastRoundTripMs: number | undefined;
   /** Since when something is on its way without any progress. */
   private waitingSince: number | undefined;
   private ackDueAt: number | undefined;
@@ -72,15 +76,17 @@ export class SessionTimers {
     private readonly startedAt: number,
   ) {
     this.leaseMs = options.leaseMs;
-    this.lastReceivedAt = startedAt;
+    this.lastReceivedAt = this.lastHeardAt = startedAt;
   }
 
   get pingIsOut(): boolean {
     return this.pingSentAt !== undefined;
   }
 
-  received(now: number): void {
+  /** A frame came; `isOfPath`: over the link that is looked at. */
+  received(now: number, isOfPath: boolean): void {
     this.lastReceivedAt = now;
+    if (isOfPath) this.lastHeardAt = now;
   }
 
   sent(now: number): void {
@@ -101,7 +107,7 @@ export class SessionTimers {
   /** The attach that was sent at `sentAt` was accepted. */
   welcomed(now: number, sentAt: number, { leaseMs, heldMs = 0 }: WelcomeFrame, more: boolean): void {
     // A new link is a new path: what was measured on another one says little of it. While held, nothing was on the way.
-    this.roundTripMs = Math.min(Math.max(0, now - sentAt - heldMs), ROUND_TRIP_MS_MAX);
+    this.roundTripMs = this.leastRoundTripMs = Math.min(Math.max(0, now - sentAt - heldMs), ROUND_TRIP_MS_MAX);
     this.leaseMs = leaseMs;
     this.progressed(now, more);
   }
@@ -122,7 +128,7 @@ export class SessionTimers {
 
   /** The octets of a PING that is sent now, as a heartbeat or because somebody asked. */
   pingSent(now: number, isHeartbeat = false): Uint8Array {
-    this.heartbeat.sent(isHeartbeat && !this.busy ? now - this.lastReceivedAt : undefined);
+    this.heartbeat.sent(isHeartbeat && !this.busy ? now - this.lastHeardAt : undefined);
     this.pingCount += 1;
     this.pingSentAt = now;
     this.sent(now);
@@ -190,20 +196,21 @@ export class SessionTimers {
 
   /** As long as frames come, the answer may be behind them: then the longest patience is due. */
   private suspectAt(drainMs: number): number | undefined {
-    const { waitingSince, lastReceivedAt, roundTripMs = 0 } = this;
+    const { waitingSince, lastHeardAt, roundTripMs = 0 } = this;
     if (waitingSince === undefined) return undefined;
     const patienceMs = Math.min(Math.max(SUSPECT_MS_MIN, SUSPECT_ROUND_TRIPS * roundTripMs), SUSPECT_MS_MAX);
-    const latest = Math.min(lastReceivedAt + patienceMs, waitingSince + SUSPECT_MS_MAX);
+    const latest = Math.min(lastHeardAt + patienceMs, waitingSince + SUSPECT_MS_MAX);
     return Math.max(waitingSince + patienceMs, latest) + drainMs;
   }
 
   private heartbeatAt(): number {
-    return this.lastReceivedAt + Math.min(this.heartbeat.dueAfterMs(this.busy), this.leaseMs / 3);
+    return this.lastHeardAt + Math.min(this.heartbeat.dueAfterMs(this.busy), this.leaseMs / 3);
   }
 
   private sampleRoundTrip(measuredMs: number): void {
     const sample = Math.min(measuredMs, ROUND_TRIP_MS_MAX);
     const before = this.roundTripMs ?? sample;
+    this.leastRoundTripMs = Math.min(this.leastRoundTripMs ?? sample, sample);
     this.roundTripMs = before + (sample - before) * ROUND_TRIP_GAIN;
   }
 

@@ -46,6 +46,7 @@ describe("FirstCommunication", () => {
     setup.isNear = false;
     setup.send(10);
     setup.clock.pass(300);
+    setup.farMs = 300;
     setup.last(setup.accesses).open();
     return setup;
   }
@@ -82,6 +83,51 @@ describe("FirstCommunication", () => {
     setup.send(20_000);
     setup.clock.pass(100);
     expect(setup.accesses.length).toBe(1);
+  });
+
+  test("follows a far access no more once there was an answer, or none is wanted yet", () => {
+    const answered = far();
+    answered.welcome(answered.last(answered.accesses), { id: "WAO.1", key: octets(32), links: [], received: 1 });
+    answered.send(10);
+    answered.clock.pass(300);
+    expect(answered.accesses.length).toBe(1);
+    const refused = far();
+    refused
+      .last(refused.accesses)
+      .receive({ type: "refused", code: "too_many_requests", message: "", retryAfterMs: 5_000 });
+    refused.send(10);
+    refused.clock.pass(4_999);
+    expect(refused.accesses.length).toBe(1);
+  });
+
+  test("follows two accesses that open late together as if they were one, and none in an open session", () => {
+    const setup = new ClientSetup();
+    setup.isNear = false;
+    setup.send(10);
+    setup.clock.pass(1_000);
+    setup.farMs = 300;
+    const [first, second] = [setup.accesses[0] as FakeLink, setup.last(setup.accesses)];
+    first.open();
+    setup.clock.pass(10);
+    second.open();
+    setup.clock.pass(50);
+    const before = setup.accesses.length;
+    setup.welcome(first, { id: "WAO.1", key: octets(32), links: ["websocket"], received: 1 });
+    setup.send(10);
+    setup.clock.pass(300);
+    expect([setup.state, setup.accesses.length]).toEqual(["open", before]);
+  });
+
+  test("hears the end that the server tells over an attempt that came last", () => {
+    const setup = far();
+    setup.send(10);
+    setup.clock.pass(100);
+    const follower = setup.last(setup.accesses);
+    follower.open();
+    setup.welcome(setup.accesses[0] as FakeLink, { id: "WAO.1", key: octets(32), links: [], received: 1 });
+    follower.receive(welcomeFrame(1, { id: "WAO.1", key: octets(32), links: [], received: 2 }));
+    follower.receive({ type: "close", code: "service_failed", message: "the service is over", last: 0 });
+    expect(setup.reason).toMatchObject({ code: "service_failed", message: "the service is over" });
   });
 
   test("has two under way again when a far access is not answered in time", () => {

@@ -85,8 +85,9 @@ describe("SecondCommunication beside an attach that is not answered", () => {
 
   test("does not wait for the end of the access's answer on a long way, and hears what that still brings", () => {
     const setup = new ClientSetup({ askKind: "http-exchange" });
+    setup.farMs = 200;
     setup.clock.endTurn();
-    setup.clock.pass(100);
+    setup.clock.pass(200);
     const access = setup.last(setup.accesses);
     setup.welcome(access, { id: "WAO.1", key: octets(32), links: [] });
     const ask = setup.last(setup.asks);
@@ -112,6 +113,57 @@ describe("SecondCommunication where there is no upgrade", () => {
     const before = setup.opens.length + setup.asks.length;
     setup.clock.pass(10_000);
     expect(setup.opens.length + setup.asks.length).toBe(before);
+  });
+});
+
+describe("SecondCommunication on a way where upgrades fail", () => {
+  /** A session whose upgrade is refused, and that plain HTTP carries. */
+  function onHttp(memory: { upgradesFail: boolean }): ClientSetup {
+    const setup = new ClientSetup({ askKind: "http-exchange", memory });
+    setup.identify();
+    setup.last(setup.opens).die("answered", "403");
+    setup.clock.pass(1);
+    setup.last(setup.asks).open();
+    setup.welcome(setup.last(setup.asks));
+    return setup;
+  }
+
+  test("remembers it for the next session, which begins with plain HTTP, and looks for an upgrade later", () => {
+    const memory = { upgradesFail: false };
+    onHttp(memory);
+    expect(memory.upgradesFail).toBe(true);
+    const next = new ClientSetup({ askKind: "http-exchange", memory });
+    next.identify();
+    expect([next.asks.length, next.opens.length]).toEqual([1, 0]);
+    next.last(next.asks).open();
+    next.welcome(next.last(next.asks));
+    next.clock.pass(2_000);
+    expect(next.opens.length).toBe(1);
+    // Now it gets through.
+    const upgrade = next.last(next.opens);
+    upgrade.open();
+    expect(types(upgrade.takeFrames())).toEqual(["ping"]);
+    upgrade.receive(pong);
+    next.welcome(upgrade);
+    expect(memory.upgradesFail).toBe(false);
+  });
+
+  test("forgets it when the network may be another one", () => {
+    const memory = { upgradesFail: false };
+    const setup = onHttp(memory);
+    setup.communication.wake();
+    expect(memory.upgradesFail).toBe(false);
+  });
+
+  test("does not blame the way for what took long", () => {
+    const memory = { upgradesFail: false };
+    const setup = new ClientSetup({ askKind: "http-exchange", memory });
+    setup.clock.endTurn();
+    setup.clock.pass(300);
+    setup.welcome(setup.last(setup.accesses), { id: "WAO.1", key: octets(32), links: [] });
+    setup.last(setup.asks).open();
+    setup.welcome(setup.last(setup.asks));
+    expect(memory.upgradesFail).toBe(false);
   });
 });
 

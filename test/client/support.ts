@@ -26,6 +26,8 @@ export interface ClientSetting {
   readonly clock?: FakeClock;
   /** How accesses take turns. Not at all. */
   readonly enter?: EnterAccess;
+  /** What sessions before have found out. Nothing. */
+  readonly memory?: { upgradesFail: boolean };
   /** 15,000 ms. */
   readonly connectTimeoutMs?: number;
 }
@@ -40,6 +42,8 @@ export class ClientSetup {
   readonly opens: FakeLink[] = [];
   readonly asks: FakeLink[] = [];
   readonly states: string[] = [];
+  /** How long a round trip is known to take. */
+  farMs = 0;
   /** A link of one request has its connection at once. */
   isNear = true;
   /** Batches that were delivered. */
@@ -63,6 +67,8 @@ export class ClientSetup {
       ask: () => made(this.asks, askKind),
       open: () => made(this.opens, openKind),
       farewell: () => {},
+      memory: setting.memory ?? { upgradesFail: false },
+      farMs: () => this.farMs,
       enter,
     };
     const silent: Omit<Application, "isBusy"> = {

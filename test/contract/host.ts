@@ -178,7 +178,7 @@ export function hostContract({ name, make }: HostCase): void {
     test("a session with a companion does not notice that one of its two connections stands still", async () => {
       const proxy = await startProxy(server.address.port);
       const address = ConnectionAddress.parse(`http://127.0.0.1:${proxy.port}/WAO`);
-      const parts = { ...platformParts, network: platformNetwork, companion: { longMs: 0, lookMs: 20, batchesMin: 1 } };
+      const parts = { ...platformParts, network: platformNetwork, companion: { longMs: 0, lookMs: 20, writesMin: 1 } };
       const session = new ClientSession<Resident>(address, { expose: exposed as never }, parts);
       onTestFinished(() => session.close());
       const isUpgrade = (said: string) => /upgrade: websocket/i.test(said);
@@ -201,6 +201,18 @@ export function hostContract({ name, make }: HostCase): void {
       goOn();
       await talkOn(50);
       expect(changes).toEqual([]);
+      // What is too long for the companion does not wait for a link that has died in silence, while all else goes on.
+      proxy.stallOldest(isUpgrade);
+      const long = new Uint8Array(5_000).fill(7);
+      let isThere = false;
+      const echoed = session.remote.echo(long).then((octets) => {
+        isThere = true;
+        return octets;
+      });
+      const since = performance.now();
+      await talkUntil(() => isThere || performance.now() - since > LINK_MS);
+      expect(await echoed).toEqual(long);
+      expect(changes).toContain("link");
     });
 
     test("a silent path is left for another one", async () => {

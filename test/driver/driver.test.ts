@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { DuowireError, protocolError } from "../../src/base/errors.js";
 import { MalformedOctets } from "../../src/base/octets.js";
 import { type Application, Driver } from "../../src/driver/driver.js";
-import type { Frame } from "../../src/frame/frame.js";
+import { encodeFrame, type Frame } from "../../src/frame/frame.js";
 import { defaultLimits } from "../../src/frame/limits.js";
 import type { Outgoing } from "../../src/session/outgoing.js";
 import { attachFields, KEY, LEASE_MS, octets } from "../session/support.js";
@@ -175,6 +175,38 @@ describe("Driver guards its entry", () => {
     setup.driver.receive(setup.driver.adopt(other), octets(3));
     expect(other.closeReason).toBeDefined();
     expect(setup.states).toEqual(["open"]);
+  });
+
+  test("a bug of ours that shows on another link ends the session, and is told", () => {
+    const setup = new Setup();
+    const companion = new FakeLink();
+    const number = setup.driver.adopt(companion);
+    const attach = { type: "attach", key: KEY, ...attachFields(1, { companion: 1 }) } as const;
+    expect(setup.driver.receiveAttach(number, attach, { admission: "1.token" })).toBe("companion");
+    setup.driver.session.receive = () => {
+      throw new TypeError("our mistake");
+    };
+    setup.driver.receive(number, encodeFrame({ type: "ack", sequence: 0 }));
+    expect([setup.bugs.length, setup.ends.map(({ code }) => code)]).toEqual([1, ["internal_error"]]);
+  });
+
+  test("copies are left out for a companion that takes nothing", () => {
+    const setup = new Setup();
+    const companion = new FakeLink();
+    const number = setup.driver.adopt(companion);
+    const attach = { type: "attach", key: KEY, ...attachFields(1, { companion: 1 }) } as const;
+    setup.driver.receiveAttach(number, attach, { admission: "1.token" });
+    companion.takeFrames();
+    for (const [queuedBytes, copies] of [
+      [16_384, 1],
+      [16_385, 0],
+    ] as const) {
+      companion.queuedBytes = queuedBytes;
+      setup.send(10);
+      setup.clock.endTurn();
+      expect([setup.link.takeFrames().length, companion.takeFrames().length]).toEqual([1, copies]);
+    }
+    expect(companion.closeReason).toBeUndefined();
   });
 
   test("what was delivered before CLOSE in the same write is delivered", () => {

@@ -113,11 +113,7 @@ const arbitraryFrames: Record<Frame["type"], fc.Arbitrary<Frame>> = {
     { ...attachParts, nonce: fixed(16), triedMsAgo: number },
     { ahead: octets({}), service: text, roundTripMs: number },
   ),
-  attach: joined(
-    "attach",
-    { ...attachParts, key: fixed(32) },
-    { ahead: octets({}), isCompanion: fc.constant(true as const) },
-  ),
+  attach: joined("attach", { ...attachParts, key: fixed(32) }, { ahead: octets({}), companion: positive }),
   welcome: joined(
     "welcome",
     { version: number, attach: positive, received: number, clockMs: number, limits, leaseMs: number, admission: text },

@@ -79,7 +79,7 @@ describe("Reception", () => {
     const link = arrive("websocket");
     link.receive({ type: "attach", key, ...attachFields(1) });
     const companion = arrive("websocket");
-    companion.receive({ type: "attach", key, ...attachFields(1), isCompanion: true });
+    companion.receive({ type: "attach", key, ...attachFields(1), companion: 1 });
     expect(companion.takeFrames()).toMatchObject([{ type: "welcome", attach: 1 }]);
     expect([made.link, link.closeReason]).toEqual([link, undefined]);
     companion.die();

@@ -69,6 +69,23 @@ test("Connections opens some beside one that takes long; who waits gets the firs
   expect(connections.take()).toBe(made[2]);
 });
 
+test("Connections knows how far the server is when it tells who waits", async () => {
+  const { port } = await listen();
+  const { clock, made, connections } = start();
+  let farMs: number | undefined;
+  const ready = new Promise<void>((resolve) => {
+    const begin = () => {
+      farMs = connections.farMs;
+      resolve();
+    };
+    connections.whenReady(begin, fails);
+  });
+  clock.pass(3 * FAR_MS);
+  made[0]?.connect(port, "127.0.0.1");
+  await ready;
+  expect(farMs).toBe(3 * FAR_MS);
+});
+
 test("Connections tells who waits of a failure when there is nothing else on its way", async () => {
   const port = await unusedPort();
   const { clock, made, connections } = start();

@@ -11,6 +11,7 @@ export interface Mutant extends Patch {
 }
 
 const session = "src/session/session.ts";
+const acknowledging = "src/session/acknowledging.ts";
 const inbox = "src/session/inbox.ts";
 const sending = "src/session/sending.ts";
 const outbox = "src/session/outbox.ts";
@@ -26,7 +27,7 @@ const reception = "src/host/reception.ts";
 export const mutants: readonly Mutant[] = [
   {
     name: "ack off by one",
-    file: session,
+    file: acknowledging,
     find: `encodeFrame({ type: "ack", sequence: this.inbox.received })`,
     replace: `encodeFrame({ type: "ack", sequence: this.inbox.received + 1 })`,
   },
@@ -60,7 +61,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "frames of the losing link are applied",
     file: session,
-    find: `if (this.state === "closed" || !this.attached.hears(link, frame.type)) return;`,
+    find: `if (this.state === "closed" || !this.attached.admit(link, frame.type)) return;`,
     replace: `if (this.attached.link === undefined || this.state === "closed") return;`,
   },
   {
@@ -116,20 +117,20 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a companion takes the place of the link that it accompanies",
     file: takeover,
-    find: `attach.attach === accepted.attach ? "companion" : "stale"`,
-    replace: `attach.attach === accepted.attach ? "takeover" : "stale"`,
+    find: `return isNext && isAttached ? "companion" : "stale";`,
+    replace: `return isNext && isAttached ? "takeover" : "stale";`,
   },
   {
     name: "a companion must have no gaps",
-    file: session,
-    find: `if (link !== this.attached.link && frame.sequence !== this.inbox.received + 1) return;`,
+    file: inbox,
+    find: `if (isBeside) return undefined;`,
     replace: ``,
   },
   {
     name: "an acknowledgement that a companion overtook is a violation",
     file: session,
-    find: `if (frame.sequence < this.sending.acked) return;`,
-    replace: ``,
+    find: `if (frame.sequence >= this.sending.acked) this.sending`,
+    replace: `this.sending`,
   },
   {
     name: "a repeated access says that it is the first",
@@ -146,9 +147,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the client replays nothing when it attaches",
     file: session,
-    find: `this.ackedReceived = this.inbox.received;
+    find: `this.acknowledging.stated();
     this.replay(now);`,
-    replace: `this.ackedReceived = this.inbox.received;`,
+    replace: `this.acknowledging.stated();`,
   },
   {
     name: "welcome acknowledges nothing",
@@ -166,7 +167,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "the acknowledgement of a batch that came again is due for ever",
-    file: session,
+    file: acknowledging,
     find: `return this.timers.ackSettled();`,
     replace: `return;`,
   },

@@ -13,7 +13,7 @@ import {
 } from "./support.js";
 
 const batch = (sequence: number): Frame => ({ type: "batch", sequence, clockMs: 0, messages: octets(sequence) });
-const companion = { isCompanion: true } as const;
+const companion = { companion: 1 } as const;
 
 /** A client on link 1, with link 2 as its companion. */
 function accompanied(): SessionEnd {
@@ -76,6 +76,17 @@ describe("a server's Session", () => {
     expect([server.session.attachedLink, server.session.state]).toEqual([3, "open"]);
   });
 
+  test("lets no companion in twice", () => {
+    const server = openServer();
+    server.receiveAttach(2, attachFields(1, { companion: 2 }));
+    server.take();
+    expect(server.receiveAttach(3, attachFields(1, { companion: 2 }))).toBe("stale");
+    expect(server.receiveAttach(4, attachFields(1, { companion: 1 }))).toBe("stale");
+    expect(server.take().flatMap((output) => (output.type === "drop" ? [output.link] : []))).toEqual([3, 4]);
+    expect(server.receiveAttach(5, attachFields(1, { companion: 3 }))).toBe("companion");
+    expect(server.take()).toContainEqual(expect.objectContaining({ type: "drop", link: 2 }));
+  });
+
   test("refuses the companion of a link that has died", () => {
     const server = openServer();
     server.session.linkClosed(1);
@@ -132,6 +143,40 @@ describe("a client's Session", () => {
     client.receive(2, { type: "ack", sequence: 2 });
     client.receive(1, { type: "ack", sequence: 1 }, { type: "ack", sequence: 3 });
     expect([client.session.state, client.session.figures.unackedBytes]).toEqual(["open", 0]);
+  });
+
+  test.each([
+    ["talks", true],
+    ["is silent", false],
+  ])("suspects a path that has died in silence, whatever its companion brings, while it %s", (_name, talks) => {
+    const client = accompanied();
+    client.receive(2, welcomeFrame(1));
+    client.take();
+    const suspicions: number[] = [];
+    for (let i = 1; i <= 100; i++) {
+      if (talks) say(client, 10);
+      client.pass(100);
+      // All that is short goes on, both ways; one long turn of the server's was lost.
+      client.receive(2, { type: "ack", sequence: talks ? i : 0 }, i < 3 ? batch(i) : batch(i + 1));
+      for (const output of client.take())
+        if (output.type === "suspect" && output.isSuspect) suspicions.push(client.now);
+    }
+    expect(suspicions.length).toBe(1);
+    expect(suspicions[0]).toBeLessThanOrEqual(3_000);
+  });
+
+  test("suspects nothing while the path works, although the companion is always first", () => {
+    const client = accompanied();
+    client.receive(2, welcomeFrame(1));
+    for (let i = 1; i <= 100; i++) {
+      say(client, 10);
+      client.pass(90);
+      client.receive(2, { type: "ack", sequence: i }, batch(i));
+      client.pass(10);
+      client.receive(1, { type: "ack", sequence: i }, batch(i));
+    }
+    expect(client.take().filter(({ type }) => type === "suspect")).toEqual([]);
+    expect(client.session.isHealthy).toBe(true);
   });
 
   test("hears over the companion nothing but what is numbered", () => {

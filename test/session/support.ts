@@ -18,7 +18,7 @@ export function octets(length: number, fill = 0x61): Uint8Array {
 }
 
 /** What an attach may state besides. */
-type MoreOfAttach = Partial<AttachFields> & Pick<AttachFrame, "isCompanion">;
+type MoreOfAttach = Partial<AttachFields> & Pick<AttachFrame, "companion">;
 
 /** What a client states with its attach. */
 export function attachFields(attach: number, more: MoreOfAttach = {}): AttachFields & MoreOfAttach {

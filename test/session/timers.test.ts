@@ -203,8 +203,7 @@ describe("judgeAttach", () => {
   const attach = (incarnation: Uint8Array, number: number) =>
     ({ type: "attach", incarnation, attach: number }) as const;
   const access = (number: number, incarnation = one) => ({ type: "access", incarnation, attach: number }) as const;
-  const companion = (number: number, incarnation = one) =>
-    ({ ...attach(incarnation, number), isCompanion: true }) as const;
+  const companion = (number: number, incarnation = one) => ({ ...attach(incarnation, number), companion: 1 }) as const;
 
   test.each([
     ["first", undefined, attach(one, 1)],

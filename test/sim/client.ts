@@ -33,7 +33,7 @@ export interface ClientSettings {
 }
 
 /** A companion at the first word, on any way. */
-const oftenAccompanied = { longMs: 0, lookMs: 150, batchesMin: 1 };
+const oftenAccompanied = { longMs: 0, lookMs: 150, writesMin: 1 };
 
 /** The number of the conversation that stands in what a client drew as its nonce. */
 export function conversationOf(nonce: Uint8Array): number {
@@ -52,6 +52,8 @@ export function openLinks({ path, hasExchange }: ClientSettings, party: Party): 
     ask: (id, key, polls) => open({ kind: hasExchange ? "http-exchange" : "access", id, key, polls }),
     open: (id, admission) => open({ kind: "websocket", id, admission }),
     farewell: () => {},
+    memory: path.memory,
+    farMs: () => (path.latencyMs >= 50 ? 2 * path.latencyMs : 0),
     enter: alwaysEntered,
   };
 }

@@ -123,7 +123,10 @@ export function applyFault(kind: PointFault, client: SimClient, simulation: Simu
     const connections = [...path.connections];
     const newest = connections.at(-1);
     if (newest === undefined) return false;
-    onLink(random.chance(0.8) ? newest : random.pick(connections), random);
+    // Beside the link that carries the session there may be a younger one, which accompanies it, or is tried.
+    const attached = connections.find(({ client: end }) => end === client.session.party.currentLink);
+    const likely = random.chance(0.5) ? (attached ?? newest) : newest;
+    onLink(random.chance(0.8) ? likely : random.pick(connections), random);
     return true;
   }
   switch (kind) {

@@ -54,6 +54,8 @@ export class Path {
   /** Asked for each link that is made. */
   nextOpening: (kind: LinkKind) => OpeningFault | undefined = () => undefined;
   readonly connections = new Set<Connection>();
+  /** What the client's sessions have found out about it. */
+  readonly memory = { upgradesFail: false };
 
   constructor(
     readonly world: World,

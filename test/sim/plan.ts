@@ -21,6 +21,8 @@ export interface Burst {
   readonly at: number;
   readonly from: "client" | "server";
   readonly count: number;
+  /** How long each of them is; drawn if left out. */
+  readonly length?: number;
 }
 
 /** One seed's plan. */

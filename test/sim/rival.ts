@@ -59,6 +59,8 @@ export class Rival {
       driver: this.driver,
       clock: inputsFirst(machine),
       attempts: new Attempts((count) => random.octets(count), machine.monotonicMs()),
+      memory: network.memory,
+      isLong: false,
       open: () => network.open(id, this.admission, key, []),
       ask: (isHeldBack) => network.ask(id, key, isHeldBack, []),
       key,

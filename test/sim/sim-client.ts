@@ -12,6 +12,7 @@ import { Machine } from "./world.js";
 /** A burst that finds nobody to send it is tried again after this long. */
 const AGAIN_MS = 150;
 const REST_MS_MAX = 400;
+const LAST_WORD_BYTES = 2_000;
 
 /** A client and everything that is its own. */
 export class SimClient {
@@ -67,11 +68,11 @@ export class SimClient {
     return this.simulation.processOf(this.session.conversation);
   }
 
-  /** One more question each way, so that something is outstanding. */
+  /** One more question each way, so that something is outstanding: too long for a companion to carry. */
   lastWords(): void {
     this.pending += 2;
-    this.send({ at: 0, from: "client", count: 1 }, 1);
-    this.send({ at: 0, from: "server", count: 1 }, 1);
+    this.send({ at: 0, from: "client", count: 1, length: LAST_WORD_BYTES }, 1);
+    this.send({ at: 0, from: "server", count: 1, length: LAST_WORD_BYTES }, 1);
   }
 
   /** The link that is attached is cut, and nobody is told. */
@@ -102,7 +103,7 @@ export class SimClient {
       return;
     }
     for (let rest = left; rest > 0; rest--) {
-      if (!this.sendOne(sender)) {
+      if (!this.sendOne(sender, burst.length)) {
         later(rest);
         return;
       }
@@ -111,8 +112,9 @@ export class SimClient {
     this.pending -= 1;
   }
 
-  private sendOne(sender: SimApplication): boolean {
+  private sendOne(sender: SimApplication, fixedLength?: number): boolean {
     const { random, plan } = this;
+    if (fixedLength !== undefined) return sender.send("short", fixedLength, "question");
     const kind = random.next();
     if (kind < 0.12) {
       sender.sendUrgent(14 + random.below(200));

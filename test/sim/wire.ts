@@ -74,5 +74,5 @@ export function codeOfClose(frame: Uint8Array): string {
 
 /** Whether an ATTACH is that of a companion: its map has a key of that name. */
 export function isOfCompanion(frame: Uint8Array): boolean {
-  return Buffer.from(frame).includes("isCompanion");
+  return Buffer.from(frame).includes("companion");
 }
