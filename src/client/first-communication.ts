@@ -72,6 +72,8 @@ export class FirstCommunication {
   /** Makes room for another access of this program. */
   private readonly leave: () => void;
   private lastFailure = "none was made, since other accesses of this program were not answered";
+  /** A refusal asked to wait until then: nothing new is tried before, whatever becomes of what is under way. */
+  private restUntil = 0;
   private isOver = false;
   /** The server was told of a long way: its answer stays open for longer than anybody has to wait. */
   isLong = false;
@@ -106,9 +108,12 @@ export class FirstCommunication {
     this.lastFailure = refusal.message;
     const attempt = this.underWay.find(({ candidate }) => candidate.link === link);
     if (attempt !== undefined) this.over(attempt);
-    const { attempts } = this.options;
+    const { attempts, clock } = this.options;
+    for (const unopened of this.underWay.filter((one) => !one.candidate.isAttached)) this.giveUpAttempt(unopened);
     const isAlone = this.underWay.length === 0;
-    this.tryAfter(isAlone ? attempts.afterAnswerMs(refusal.retryAfterMs) : attempts.besideMs(refusal.retryAfterMs));
+    const waitMs = isAlone ? attempts.afterAnswerMs(refusal.retryAfterMs) : attempts.besideMs(refusal.retryAfterMs);
+    if (refusal.retryAfterMs !== undefined) this.restUntil = clock.monotonicMs() + waitMs;
+    this.tryAfter(waitMs);
   }
 
   private begin(heardMs: number): void {
@@ -194,10 +199,13 @@ export class FirstCommunication {
   /** As in the search for a path: the younger of two is renewed, until the older has had its time. */
   private makeRoom(now: number): void {
     for (let [older, younger] = this.underWay; older && younger; [older, younger] = this.underWay) {
-      const attempt = this.options.attempts.isLate(now - older.at, undefined) ? older : younger;
-      this.over(attempt);
-      attempt.candidate.abandon("it took too long");
+      this.giveUpAttempt(this.options.attempts.isLate(now - older.at, undefined) ? older : younger);
     }
+  }
+
+  private giveUpAttempt(attempt: Attempt): void {
+    this.over(attempt);
+    attempt.candidate.abandon("it took too long");
   }
 
   /**
@@ -238,9 +246,10 @@ export class FirstCommunication {
 
   private tryAfter(ms: number): void {
     const { clock, attempts } = this.options;
-    const dueAt = clock.monotonicMs() + ms;
+    const waitMs = Math.max(ms, this.restUntil - clock.monotonicMs());
+    const dueAt = clock.monotonicMs() + waitMs;
     this.cancelRepeat?.();
-    this.cancelRepeat = clock.after(ms, () => {
+    this.cancelRepeat = clock.after(waitMs, () => {
       const now = clock.monotonicMs();
       const startedAt = this.underWay.at(-1)?.at ?? Number.NEGATIVE_INFINITY;
       const restMs = attempts.restMs(now - dueAt, now - startedAt, undefined, now);

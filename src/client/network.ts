@@ -24,7 +24,7 @@ const ways = new Map<string, WayMemory>();
 
 /** What is known of the way to the server with this origin; the oldest is forgotten. */
 function wayTo(origin: string): WayMemory {
-  const way = ways.get(origin) ?? { upgradesFail: false };
+  const way = ways.get(origin) ?? { upgradesFailUntil: 0 };
   ways.set(origin, way);
   if (ways.size > WAYS_MAX) ways.delete(ways.keys().next().value ?? "");
   return way;
@@ -46,7 +46,7 @@ export function platformNetwork(address: ConnectionAddress, links: readonly Link
   return {
     access: () => openHttpPostLink(address.firstAccessHref),
     enter: accessTurns(origin),
-    memory: wayTo(origin),
+    memory: links.length > 1 ? wayTo(origin) : { upgradesFailUntil: 0 },
     farMs: () => farMs(address.href),
     ask: (id, key, isHeldBack, offered) =>
       isOffered("http-exchange", offered) ? exchange(id, key, isHeldBack) : post(id),

@@ -5,8 +5,8 @@ import type { Attempts } from "./attempts.js";
 
 /** What the sessions of one program have found out about the way to one server. */
 export interface WayMemory {
-  /** Plain HTTP got through where upgrades did not: the next session begins with it. */
-  upgradesFail: boolean;
+  /** Until then sessions begin with plain HTTP: it carried one beside which an upgrade did not get through. */
+  upgradesFailUntil: number;
 }
 
 /** What the second communication part is made with. */

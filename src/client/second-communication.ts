@@ -25,6 +25,8 @@ import { errorOfRefusal, isOfStranger } from "./refusal.js";
 import type { SecondCommunicationOptions } from "./second-communication-options.js";
 import { Upward } from "./upward.js";
 
+/** For so long a way is remembered on which no upgrade gets through. */
+const REMEMBERED_MS = 600_000;
 /** How often a request may reach another node than the session's before that is final (D5). */
 const WRONG_NODES_MAX = 2;
 /** From this round trip on, plain HTTP comes first and the upgrade beside it. */
@@ -38,8 +40,6 @@ export class SecondCommunication {
   private isHeldBack = false;
   /** What carried the session last was plain HTTP, or upgrades have failed on this way: a search begins with it. */
   private prefersHttp: boolean;
-  /** In this search an upgrade did not get through. */
-  private hasUpgradeFailed = false;
   private isFirstSearch = true;
   /** The best link that there is is an upgrade, as far as is known. */
   private hasUpgrade = true;
@@ -59,7 +59,7 @@ export class SecondCommunication {
   private cancelNext: CancelTimer | undefined;
 
   constructor(private readonly options: SecondCommunicationOptions) {
-    this.prefersHttp = options.memory.upgradesFail;
+    this.prefersHttp = options.clock.monotonicMs() < options.memory.upgradesFailUntil;
     this.upward = new Upward(options.clock, () => this.tryUpward());
   }
 
@@ -70,7 +70,6 @@ export class SecondCommunication {
     if (driver.session.isHealthy) return this.settle();
     if (this.isSearching) return this.takeOpen();
     this.isSearching = true;
-    this.hasUpgradeFailed = false;
     attempts.begin(clock.monotonicMs());
     this.mustAsk = this.prefersHttp || (this.isFirstSearch && this.isFar);
     if (this.mustAsk && !this.prefersHttp) this.start(clock.monotonicMs());
@@ -89,7 +88,7 @@ export class SecondCommunication {
     this.isPaused = false;
     attempts.begin(clock.monotonicMs());
     this.upward.begin();
-    memory.upgradesFail = false;
+    memory.upgradesFailUntil = 0;
     this.ensure();
     if (this.isOver) return;
     if (this.isSearching) return this.tryNow();
@@ -135,8 +134,7 @@ export class SecondCommunication {
     if (link.kind === "access" && this.isSearching) this.tryAfter(this.options.attempts.afterAnswerMs());
     if (link.kind !== "access") this.prefersHttp = link.kind === "http-exchange";
     if (!this.prefersHttp) this.upward.begin();
-    if (candidate?.isUpgrade) this.options.memory.upgradesFail = false;
-    else if (this.prefersHttp && this.hasUpgradeFailed) this.options.memory.upgradesFail = true;
+    if (candidate?.isUpgrade) this.options.memory.upgradesFailUntil = 0;
     this.ensure();
   }
 
@@ -216,7 +214,10 @@ export class SecondCommunication {
   }
 
   private failed({ link, isUpgrade, isWelcomed }: Candidate, reason: string, isCut: boolean): void {
-    if (isUpgrade && !isWelcomed) this.hasUpgradeFailed = true;
+    const { driver, clock, memory } = this.options;
+    // Beside a path that works it is the way that lets none through, and not an outage or a slow server.
+    if (isUpgrade && !isWelcomed && driver.session.isHealthy && driver.link?.kind === "http-exchange")
+      memory.upgradesFailUntil = clock.monotonicMs() + REMEMBERED_MS;
     this.options.failed?.(`${link.kind}: ${reason}`, isCut);
   }
 

@@ -246,8 +246,10 @@ export class Driver {
     try {
       run();
     } catch (error) {
-      if (link !== this.session.attachedLink && error instanceof MalformedOctets)
+      if (link !== undefined && link !== this.session.attachedLink && error instanceof MalformedOctets) {
+        this.session.linkClosed(link);
         return this.dropLink(link, "malformed octets on a link that is not attached");
+      }
       this.isBroken = this.isDraining;
       if (error instanceof DuowireError) return this.session.fail(error);
       if (error instanceof MalformedOctets) return this.session.fail(protocolError(error.message));

@@ -31,7 +31,7 @@ export interface AccessFrame extends AttachFields {
   readonly service?: string;
   /** How long ago this access was first tried. */
   readonly triedMsAgo: number;
-  /** About a round trip, where the client knows that to be long: its answer stays open for so long, and is paced. */
+  /** A round trip by TCP's own handshake, where that is long: the answer stays open meanwhile, and is paced. */
   readonly roundTripMs?: number;
 }
 

@@ -68,6 +68,7 @@ export class Connections {
   /** On their way, the oldest first. */
   private readonly opening: Socket[] = [];
   private readonly waiting: Waiter[] = [];
+  private isMeasured = false;
   /** How long the last connection took if that was long, else 0. What makes this process slow: see `inputsFirst`. */
   farMs = 0;
 
@@ -129,21 +130,30 @@ export class Connections {
   }
 
   private openFor(): void {
-    const socket = this.openOne();
-    const startedAt = this.clock.monotonicMs();
+    this.isMeasured &&= this.opening.length > 0;
     let isFar = false;
+    const socket = this.openOne(() => isFar);
     const cancel = this.clock.after(FAR_MS, () => {
       isFar = true;
-      while (this.unused.length + this.opening.length < this.waiting.length + SPARES) this.openOne().unref();
+      while (this.unused.length + this.opening.length < this.waiting.length + SPARES) this.openOne(() => true).unref();
     });
-    // Whatever comes first: it is there, or it will never be. Who waits for it may ask how far it is.
-    socket.once("close", cancel).prependOnceListener("connect", () => {
-      cancel();
-      this.farMs = isFar ? this.clock.monotonicMs() - startedAt : 0;
-    });
+    // Whatever comes first: it is there, or it will never be.
+    socket.once("close", cancel).once("connect", cancel);
   }
 
-  private openOne(): Socket {
+  /** The first of several that are on their way tells how far it is; of the others one may have lost a packet. */
+  private measured(tookMs: number): void {
+    const farMs = tookMs >= FAR_MS ? tookMs : 0;
+    this.farMs = this.isMeasured ? Math.min(this.farMs, farMs) : farMs;
+    this.isMeasured = true;
+  }
+
+  /** `isFar`: it has not been there at once, and not because this process was busy. */
+  private openOne(isFar: () => boolean): Socket {
+    let startedAt = this.clock.monotonicMs();
+    const begin = () => {
+      startedAt = this.clock.monotonicMs();
+    };
     const socket = this.open(() => {
       this.isOver(socket);
       socket.off("error", failed).on("error", () => {});
@@ -155,6 +165,10 @@ export class Connections {
       // As long as there is one on its way for each, nobody has to be told.
       if (this.opening.length < this.waiting.length) this.waiting.shift()?.fail(error);
     };
+    // The name has been resolved, another address is tried: what counts is TCP's own handshake.
+    socket.on("lookup", begin).on("connectionAttempt", begin);
+    // Before anybody is told that it is there, who may ask how far it is.
+    socket.prependOnceListener("connect", () => this.measured(isFar() ? this.clock.monotonicMs() - startedAt : 0));
     socket.once("error", failed);
     this.opening.push(socket);
     return socket;

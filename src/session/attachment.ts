@@ -2,21 +2,23 @@
  * The one link that is attached to a session, or is being attached, the links that are heard beside it, and the frames
  * that wait for the end of the turn.
  */
-import { encodeFrame, type Frame } from "../frame/frame.js";
+import { encodeFrame, type Frame, frameTypes } from "../frame/frame.js";
 import type { LinkNumber, SessionOutput } from "./outputs.js";
 
+type FrameTypes = ReadonlySet<Frame["type"]>;
+
 /** What is heard on a link beside the attached one: it is numbered, or a mere sign of life. */
-const BESIDE: ReadonlySet<Frame["type"]> = new Set(["batch", "fragment", "ack", "pong"]);
-/** And on another attempt of a first access: it may be the one over which the server speaks. */
-const BESIDE_ACCESS: ReadonlySet<Frame["type"]> = new Set([...BESIDE, "close", "goaway"]);
+const BESIDE: FrameTypes = new Set(["batch", "fragment", "ack", "pong"]);
+/** And in an answer to a first access: over the one that came last the server may say its last. */
+const IN_ANSWER: FrameTypes = new Set([...BESIDE, "close", "goaway"]);
 /** Links that are heard, or first accesses that wait for their answer, beside the newest: the oldest makes room. */
 const BESIDE_MAX = 3;
 /** What leaves in one turn is copied to the companion when it is this short: one packet, as a rule. */
 const COPY_BYTES_MAX = 1_200;
 
 /**
- * At most one link at a time: another one replaces it, and whatever comes from the old one is ignored (D11). Beside it,
- * what is numbered is heard on
+ * At most one link at a time: another one replaces it, and whatever comes from the old one is ignored (D11). Beside it
+ * are heard, as far as it cannot count twice,
  * - the former link of a client that changes from a path that works to a better one, until that is answered: what is on
  *   its way over the old one would be a round trip late otherwise;
  * - the other attempts of a first access, once one is answered: the server speaks over the one that came last;
@@ -33,7 +35,7 @@ export class Attachment {
   private pending: Uint8Array[] = [];
   /** Earlier attempts of the same first access that are not answered either, the oldest first, and when they left. */
   private readonly asked = new Map<LinkNumber, number | undefined>();
-  private readonly heard = new Map<LinkNumber, ReadonlySet<Frame["type"]>>();
+  private readonly heard = new Map<LinkNumber, FrameTypes>();
   /** Writes of a turn that are short enough for a companion, whether there is one or not. */
   shortWrites = 0;
   private companion: LinkNumber | undefined;
@@ -72,7 +74,7 @@ export class Attachment {
       this.makeRoom(this.asked);
       this.link = undefined;
     } else if (this.welcomed && this.link !== undefined) {
-      this.hear(this.link);
+      this.hear(this.link, this.ended ? IN_ANSWER : BESIDE);
       this.link = undefined;
     }
     this.replace(link, false);
@@ -85,22 +87,19 @@ export class Attachment {
    */
   admit(link: LinkNumber, type: Frame["type"]): boolean {
     if (link === this.link) return true;
-    const isAnswer = type === "welcome" || type === "refused";
-    if (link === this.companion && isAnswer) {
-      this.companionAnswered(type);
-      return false;
+    if (link === this.companion) return this.admitOfCompanion(type);
+    if (this.asked.has(link)) {
+      if (type === "welcome") this.takeAsked(link);
+      return type === "welcome" || type === "refused";
     }
-    if (type === "welcome" && this.asked.has(link)) this.takeAsked(link);
-    else if (link === this.companion) return BESIDE.has(type);
-    else if (!this.asked.has(link)) return this.heard.get(link)?.has(type) ?? false;
-    return isAnswer;
+    return this.heard.get(link)?.has(type) ?? false;
   }
 
   /** The attach on the link was accepted by the far side: nobody else is asked any more. */
   won(): void {
     this.welcomed = true;
     this.dropHeard("a newer link took over");
-    for (const link of this.asked.keys()) this.hear(link, BESIDE_ACCESS);
+    for (const link of this.asked.keys()) this.hear(link, IN_ANSWER);
     this.asked.clear();
   }
 
@@ -147,10 +146,12 @@ export class Attachment {
     this.pending = [];
     if (this.link === undefined) return;
     this.outputs.push({ type: "transmit", link: this.link, frames });
-    if (frames.reduce((sum, { length }) => sum + length, 0) > COPY_BYTES_MAX) return;
-    this.shortWrites += 1;
+    const isShort = frames.reduce((sum, { length }) => sum + length, 0) <= COPY_BYTES_MAX;
+    if (isShort) this.shortWrites += 1;
     if (this.companion === undefined || !this.isAccompanied) return;
-    this.outputs.push({ type: "transmit", link: this.companion, frames, isCopy: true });
+    // Of what is too long the acknowledgement is worth it: it shows that the companion works.
+    const copied = isShort ? frames : frames.filter(([type]) => type === frameTypes.ack);
+    if (copied.length > 0) this.outputs.push({ type: "transmit", link: this.companion, frames: copied, isCopy: true });
   }
 
   /** Answers an attach on `link` with a refusal; the attached link notices nothing. */
@@ -174,21 +175,23 @@ export class Attachment {
     this.ended = link !== undefined;
   }
 
-  /** Client: a companion's refusal is about the companion alone. */
-  private companionAnswered(answer: "welcome" | "refused"): void {
-    this.isAccompanied = answer === "welcome";
-    if (this.isAccompanied || this.companion === undefined) return;
-    this.drop(this.companion, "the server takes no companion");
-    this.companion = undefined;
+  /** A companion's welcome and refusal are about the companion alone. */
+  private admitOfCompanion(type: Frame["type"]): boolean {
+    if (type === "welcome") this.isAccompanied = true;
+    if (type === "refused" && this.companion !== undefined) {
+      this.drop(this.companion, "the server takes no companion");
+      this.companion = undefined;
+    }
+    return BESIDE.has(type);
   }
 
-  private hear(link: LinkNumber, types = BESIDE): void {
+  private hear(link: LinkNumber, types: FrameTypes): void {
     this.heard.set(link, types);
     this.makeRoom(this.heard);
   }
 
   private hearCompanion(): void {
-    if (this.companion !== undefined) this.hear(this.companion);
+    if (this.companion !== undefined) this.hear(this.companion, BESIDE);
     this.companion = undefined;
   }
 

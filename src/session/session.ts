@@ -272,7 +272,7 @@ export class Session {
       case "ack":
         // Another link may have brought a later one; for this link's path it is progress all the same.
         if (frame.sequence >= this.sending.acked) this.sending.acknowledge(frame.sequence, now);
-        if (this.isOfPath(link)) this.timers.progressed(now, this.sending.hasUnacked);
+        if (this.isOfPath(link)) this.timers.progressed(now, this.sending.hasUnacked || !this.attached.welcomed);
         return;
       case "ping":
         return this.attached.queue(encodeFrame({ type: "pong", octets: frame.octets.slice() }));

@@ -5,7 +5,7 @@
 import { DuowireError } from "../base/errors.js";
 import { OctetWriter, sameOctets } from "../base/octets.js";
 import type { WelcomeFrame } from "../frame/control.js";
-import { Heartbeat } from "./heartbeat.js";
+import { HEARTBEAT_BUSY_MS, Heartbeat } from "./heartbeat.js";
 import type { SessionState } from "./states.js";
 
 /** An acknowledgement waits this long for a batch to travel with. */
@@ -62,6 +62,8 @@ export class SessionTimers {
   private lastReceivedAt: number;
   /** When something came last over the link that is looked at: what another one brings says nothing of its path. */
   private lastHeardAt: number;
+  /** Since when only other links have brought anything: what they brought is due over this one, too. */
+  private besideSince: number | undefined;
   /** The shortest round trip of the present link: a longer one tells of a busy machine, or of a full buffer. */
   leastRoundTripMs: number | undefined;
   /** Since when something is on its way without any progress. */
@@ -87,6 +89,7 @@ export class SessionTimers {
   received(now: number, isOfPath: boolean): void {
     this.lastReceivedAt = now;
     if (isOfPath) this.lastHeardAt = now;
+    this.besideSince = isOfPath ? undefined : (this.besideSince ?? now);
   }
 
   sent(now: number): void {
@@ -204,7 +207,8 @@ export class SessionTimers {
   }
 
   private heartbeatAt(): number {
-    return this.lastHeardAt + Math.min(this.heartbeat.dueAfterMs(this.busy), this.leaseMs / 3);
+    const dueAt = this.lastHeardAt + Math.min(this.heartbeat.dueAfterMs(this.busy), this.leaseMs / 3);
+    return Math.max(dueAt, (this.besideSince ?? Number.NEGATIVE_INFINITY) + HEARTBEAT_BUSY_MS);
   }
 
   private sampleRoundTrip(measuredMs: number): void {

@@ -21,7 +21,7 @@ export interface MemoryServer {
 
 /** Faults to let loose on an application under test. Every one of them can happen to a user. */
 export class TestNetwork implements Network {
-  readonly memory = { upgradesFail: false };
+  readonly memory = { upgradesFailUntil: 0 };
   readonly farMs = () => 0;
   private readonly path: PathState = { delayMs: 0, isSilent: false };
   private readonly live = new Set<[MemoryLink, MemoryLink]>();

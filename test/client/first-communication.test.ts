@@ -100,6 +100,22 @@ describe("FirstCommunication", () => {
     expect(refused.accesses.length).toBe(1);
   });
 
+  test("keeps the time that a refusal asked for, whatever opens, or ends, meanwhile", () => {
+    const setup = far();
+    setup.send(10);
+    setup.clock.pass(100);
+    const follower = setup.last(setup.accesses);
+    const [first] = setup.accesses;
+    first?.receive({ type: "refused", code: "too_many_requests", message: "", retryAfterMs: 10_000 });
+    expect(follower.closeReason).toBeDefined();
+    first?.die("answered");
+    follower.die("lost");
+    setup.clock.pass(9_999);
+    expect(setup.accesses.length).toBe(2);
+    setup.clock.pass(5_001);
+    expect(setup.accesses.length).toBe(3);
+  });
+
   test("follows two accesses that open late together as if they were one, and none in an open session", () => {
     const setup = new ClientSetup();
     setup.isNear = false;

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { GONE_MS, REPEAT_MS } from "../../src/client/attempts.js";
+import type { WayMemory } from "../../src/client/second-communication-options.js";
 import { encodeFrame } from "../../src/frame/frame.js";
 import { octets, welcomeFrame } from "../session/support.js";
+import { FakeClock } from "../support/fake-clock.js";
 import { ClientSetup } from "./support.js";
 
 const types = (frames: { type: string }[]) => frames.map(({ type }) => type);
@@ -117,9 +119,9 @@ describe("SecondCommunication where there is no upgrade", () => {
 });
 
 describe("SecondCommunication on a way where upgrades fail", () => {
-  /** A session whose upgrade is refused, and that plain HTTP carries. */
-  function onHttp(memory: { upgradesFail: boolean }): ClientSetup {
-    const setup = new ClientSetup({ askKind: "http-exchange", memory });
+  /** A session whose upgrade was refused, and that plain HTTP carries. */
+  function onHttp(memory: WayMemory, clock = new FakeClock()): ClientSetup {
+    const setup = new ClientSetup({ askKind: "http-exchange", memory, clock });
     setup.identify();
     setup.last(setup.opens).die("answered", "403");
     setup.clock.pass(1);
@@ -128,11 +130,16 @@ describe("SecondCommunication on a way where upgrades fail", () => {
     return setup;
   }
 
-  test("remembers it for the next session, which begins with plain HTTP, and looks for an upgrade later", () => {
-    const memory = { upgradesFail: false };
-    onHttp(memory);
-    expect(memory.upgradesFail).toBe(true);
-    const next = new ClientSetup({ askKind: "http-exchange", memory });
+  /** The next look upward meets the same. */
+  function looksInVain(setup: ClientSetup): void {
+    setup.clock.pass(2_000);
+    setup.last(setup.opens).die("lost", "nothing came");
+  }
+
+  test("remembers it for the next sessions, which begin with plain HTTP, and look for an upgrade later", () => {
+    const [memory, clock] = [{ upgradesFailUntil: 0 }, new FakeClock()];
+    looksInVain(onHttp(memory, clock));
+    const next = new ClientSetup({ askKind: "http-exchange", memory, clock });
     next.identify();
     expect([next.asks.length, next.opens.length]).toEqual([1, 0]);
     next.last(next.asks).open();
@@ -145,25 +152,29 @@ describe("SecondCommunication on a way where upgrades fail", () => {
     expect(types(upgrade.takeFrames())).toEqual(["ping"]);
     upgrade.receive(pong);
     next.welcome(upgrade);
-    expect(memory.upgradesFail).toBe(false);
+    expect(memory.upgradesFailUntil).toBe(0);
   });
 
-  test("forgets it when the network may be another one", () => {
-    const memory = { upgradesFail: false };
+  test("remembers it for ten minutes, and until the network may be another one", () => {
+    const memory = { upgradesFailUntil: 0 };
     const setup = onHttp(memory);
+    looksInVain(setup);
+    expect(memory.upgradesFailUntil).toBe(setup.clock.now + 600_000);
     setup.communication.wake();
-    expect(memory.upgradesFail).toBe(false);
+    expect(memory.upgradesFailUntil).toBe(0);
   });
 
-  test("does not blame the way for what took long", () => {
-    const memory = { upgradesFail: false };
-    const setup = new ClientSetup({ askKind: "http-exchange", memory });
-    setup.clock.endTurn();
-    setup.clock.pass(300);
-    setup.welcome(setup.last(setup.accesses), { id: "WAO.1", key: octets(32), links: [] });
-    setup.last(setup.asks).open();
-    setup.welcome(setup.last(setup.asks));
-    expect(memory.upgradesFail).toBe(false);
+  test("does not blame the way for what failed while nothing else got through either", () => {
+    const memory = { upgradesFailUntil: 0 };
+    onHttp(memory);
+    expect(memory.upgradesFailUntil).toBe(0);
+    const far = new ClientSetup({ askKind: "http-exchange", memory });
+    far.clock.endTurn();
+    far.clock.pass(300);
+    far.welcome(far.last(far.accesses), { id: "WAO.1", key: octets(32), links: [] });
+    far.last(far.asks).open();
+    far.welcome(far.last(far.asks));
+    expect(memory.upgradesFailUntil).toBe(0);
   });
 });
 

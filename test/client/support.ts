@@ -3,6 +3,7 @@ import type { RandomOctets } from "../../src/base/clock.js";
 import type { DuowireError } from "../../src/base/errors.js";
 import { alwaysEntered, type EnterAccess } from "../../src/client/access-turns.js";
 import { Communication, type Network } from "../../src/client/communication.js";
+import type { WayMemory } from "../../src/client/second-communication-options.js";
 import type { Application } from "../../src/driver/driver.js";
 import type { WelcomeFrame } from "../../src/frame/control.js";
 import { defaultLimits } from "../../src/frame/limits.js";
@@ -27,7 +28,7 @@ export interface ClientSetting {
   /** How accesses take turns. Not at all. */
   readonly enter?: EnterAccess;
   /** What sessions before have found out. Nothing. */
-  readonly memory?: { upgradesFail: boolean };
+  readonly memory?: WayMemory;
   /** 15,000 ms. */
   readonly connectTimeoutMs?: number;
 }
@@ -67,7 +68,7 @@ export class ClientSetup {
       ask: () => made(this.asks, askKind),
       open: () => made(this.opens, openKind),
       farewell: () => {},
-      memory: setting.memory ?? { upgradesFail: false },
+      memory: setting.memory ?? { upgradesFailUntil: 0 },
       farMs: () => this.farMs,
       enter,
     };

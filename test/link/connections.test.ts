@@ -46,6 +46,15 @@ function start() {
   return { clock, made, connections: new Connections(new Agent({ keepAlive: true }), open, clock) };
 }
 
+/** A connection is made in the time that `pass` takes. */
+async function arrive(socket: Socket | undefined, port: number, pass: () => void): Promise<void> {
+  const connected = once(socket as Socket, "connect");
+  socket?.connect(port, "127.0.0.1");
+  await new Promise((resolve) => process.nextTick(resolve));
+  pass();
+  await connected;
+}
+
 const fails = (error: Error) => expect.unreachable(error.message);
 
 test("Connections opens nothing beside a connection that is there soon", async () => {
@@ -80,10 +89,24 @@ test("Connections knows how far the server is when it tells who waits", async ()
     };
     connections.whenReady(begin, fails);
   });
-  clock.pass(3 * FAR_MS);
-  made[0]?.connect(port, "127.0.0.1");
+  // The name takes its time, too: that is not how far it is.
+  clock.pass(50);
+  made[0]?.emit("lookup");
+  await arrive(made[0], port, () => clock.pass(3 * FAR_MS));
   await ready;
   expect(farMs).toBe(3 * FAR_MS);
+});
+
+test("Connections takes a near server whose first packet was lost for a near one", async () => {
+  const { port } = await listen();
+  const { clock, made, connections } = start();
+  const ready = new Promise<void>((resolve) => void connections.whenReady(resolve, fails));
+  clock.pass(FAR_MS);
+  await arrive(made[1], port, () => clock.pass(1));
+  await ready;
+  expect(connections.farMs).toBe(0);
+  await arrive(made[0], port, () => clock.pass(9 * FAR_MS));
+  expect(connections.farMs).toBe(0);
 });
 
 test("Connections tells who waits of a failure when there is nothing else on its way", async () => {

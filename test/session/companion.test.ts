@@ -49,6 +49,10 @@ describe("a server's Session", () => {
     expect(sent(server)).toEqual({ 1: ["batch"], 2: ["batch"] });
     say(server, 5_000);
     expect(sent(server)).toEqual({ 1: ["batch"] });
+    // Of what is long the acknowledgement is copied: so the client knows that the companion works.
+    server.send(octets(5_000));
+    server.receive(1, batch(1));
+    expect(sent(server)).toEqual({ 1: ["batch", "ack"], 2: ["ack"] });
   });
 
   test("takes a batch from whichever link brings it first", () => {
@@ -163,6 +167,29 @@ describe("a client's Session", () => {
     }
     expect(suspicions.length).toBe(1);
     expect(suspicions[0]).toBeLessThanOrEqual(3_000);
+  });
+
+  test("suspects a path that swallows its attach, although an acknowledgement came beside it", () => {
+    const client = openClient();
+    say(client, 10);
+    client.attach(2);
+    client.take();
+    client.receive(1, { type: "ack", sequence: 1 });
+    client.pass(3_000);
+    expect(client.take()).toContainEqual({ type: "suspect", isSuspect: true });
+  });
+
+  test("asks for no sign of life because its companion was a little earlier after a silence", () => {
+    const client = accompanied();
+    client.receive(2, welcomeFrame(1));
+    client.receive(1, batch(1));
+    client.pass(990);
+    client.take();
+    client.pass(1);
+    client.receive(2, batch(2));
+    client.pass(900);
+    client.receive(1, batch(2));
+    expect(client.takeFrames().filter(({ type }) => type === "ping")).toEqual([]);
   });
 
   test("suspects nothing while the path works, although the companion is always first", () => {

@@ -55,7 +55,7 @@ export class Path {
   nextOpening: (kind: LinkKind) => OpeningFault | undefined = () => undefined;
   readonly connections = new Set<Connection>();
   /** What the client's sessions have found out about it. */
-  readonly memory = { upgradesFail: false };
+  readonly memory = { upgradesFailUntil: 0 };
 
   constructor(
     readonly world: World,
