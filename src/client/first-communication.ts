@@ -25,8 +25,12 @@ const BODY_BYTES_PER_MS = 32;
 const CONNECT_MS_MAX = 1_500;
 /** A round trip of a long way: what is called until the access is answered does not wait for the answer. */
 const LONG_MS = 200;
-/** It follows in repeats of the access, after one and two thirds of it: the answer is there after three. */
+/**
+ * It follows in repeats of the access, each after such a part of it. The answer takes a little longer than the way, so
+ * that what follows the answer has waited as long.
+ */
 const FOLLOWERS = 2;
+const FOLLOWS_AFTER = 3 / 8;
 /** A repeat carries all early calls, since it may be the first to arrive: no more than this. */
 const FOLLOWER_BYTES_MAX = 16_384;
 
@@ -186,7 +190,7 @@ export class FirstCommunication {
     this.cancelFollower?.();
     if (left === 0 || this.longMs === 0) return;
     const { driver, clock } = this.options;
-    this.cancelFollower = clock.after(this.longMs / (FOLLOWERS + 1), () => {
+    this.cancelFollower = clock.after(this.longMs * FOLLOWS_AFTER, () => {
       const { outgoing, figures } = driver.session;
       const isShort = outgoing.queuedBytes + figures.unackedBytes <= FOLLOWER_BYTES_MAX;
       const hasRoom = this.underWay.length <= FOLLOWERS;
