@@ -98,6 +98,13 @@ test("embedding.md: Vite works as printed, and hot reload goes on beside it", op
   const browser = await chromium.launch({ executablePath: program, args: ["--no-sandbox", "--disable-gpu"] });
   onTestFinished(() => browser.close());
   const page = await browser.newPage();
+  let hearsVite = false;
+  page.on("framenavigated", () => {
+    hearsVite = false;
+  });
+  page.on("console", (message) => {
+    hearsVite ||= message.text().includes("[vite] connected");
+  });
   await page.goto(`http://127.0.0.1:${reader.port("5173")}/`);
   const answer = () => page.textContent("#answer").catch(() => "");
   await expect.poll(answer, { timeout: 20_000 }).toBe("placed");
@@ -106,6 +113,7 @@ test("embedding.md: Vite works as printed, and hot reload goes on beside it", op
   edit(join(reader.folder, "page.ts"), "place(120) + '!'", "place(120)");
   // A page that is just being loaded would miss that Vite starts anew.
   await expect.poll(answer, { timeout: 20_000 }).toBe("placed");
+  await expect.poll(() => hearsVite, { timeout: 20_000 }).toBe(true);
   edit(join(reader.folder, "desk.ts"), '"placed"', '"sold"');
   await expect.poll(answer, { timeout: 20_000 }).toBe("sold");
 });
