@@ -8,7 +8,7 @@ import { rolldown } from "rolldown";
  *
  * The design asked for 12 KiB. See ARCHITECTURE.md, "Where the code left the design", for where it goes, and why.
  */
-export const CLIENT_OCTETS_MAX = 49_000;
+export const CLIENT_OCTETS_MAX = 49_300;
 
 /** The built entry that a browser bundler gets for "duowire/client". */
 export const CLIENT_ENTRY = fileURLToPath(new URL("../dist/client/index.js", import.meta.url));

@@ -94,6 +94,11 @@ export class Attempts {
     return isLate;
   }
 
+  /** Whether an attempt hangs for longer than a slow path takes: what it met is over, if another one came through. */
+  hangs(ageMs: number, roundTripMs: number | undefined): boolean {
+    return ageMs >= Math.max(OLDER_MS, this.slowMs(roundTripMs));
+  }
+
   private slowMs(roundTripMs = 0): number {
     return Math.max(PATIENCE_ROUND_TRIPS * roundTripMs, 2 * this.openedMs);
   }

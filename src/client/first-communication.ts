@@ -14,6 +14,7 @@ import type { AttachProof } from "../session/outputs.js";
 import type { EnterAccess } from "./access-turns.js";
 import type { Attempts } from "./attempts.js";
 import { Candidate } from "./candidate.js";
+import { NextAttempt } from "./next-attempt.js";
 import { errorOfRefusal } from "./refusal.js";
 
 /** Where nobody has listened for long, look again after this. */
@@ -71,18 +72,18 @@ export class FirstCommunication {
   /** The first attempt that is over and that the server may have seen (D1). */
   private seen: Attempt | undefined;
   private readonly cancelDeadline: CancelTimer;
-  private cancelRepeat: CancelTimer | undefined;
+  private readonly next: NextAttempt;
   private cancelFollower: CancelTimer | undefined;
   /** Makes room for another access of this program. */
   private readonly leave: () => void;
   private lastFailure = "none was made, since other accesses of this program were not answered";
-  /** A refusal asked to wait until then: nothing new is tried before, whatever becomes of what is under way. */
-  private restUntil = 0;
   private isOver = false;
   /** The server was told of a long way: its answer stays open for longer than anybody has to wait. */
   isLong = false;
 
   constructor(private readonly options: FirstCommunicationOptions) {
+    const running = () => ({ startedAt: this.underWay.at(-1)?.at, roundTripMs: undefined });
+    this.next = new NextAttempt(options.clock, options.attempts, running, () => this.try());
     this.cancelDeadline = options.clock.after(options.connectTimeoutMs, () => this.giveUp());
     this.leave = options.enter(
       (heardMs) => this.begin(heardMs),
@@ -94,7 +95,7 @@ export class FirstCommunication {
   stop(): void {
     this.isOver = true;
     this.cancelDeadline();
-    this.cancelRepeat?.();
+    this.next.stop();
     this.cancelFollower?.();
     this.leave();
     for (const { candidate } of this.underWay) if (!candidate.isAttached) candidate.abandon("not needed any more");
@@ -112,12 +113,12 @@ export class FirstCommunication {
     this.lastFailure = refusal.message;
     const attempt = this.underWay.find(({ candidate }) => candidate.link === link);
     if (attempt !== undefined) this.over(attempt);
-    const { attempts, clock } = this.options;
+    const { attempts } = this.options;
     for (const unopened of this.underWay.filter((one) => !one.candidate.isAttached)) this.giveUpAttempt(unopened);
     const isAlone = this.underWay.length === 0;
     const waitMs = isAlone ? attempts.afterAnswerMs(refusal.retryAfterMs) : attempts.besideMs(refusal.retryAfterMs);
-    if (refusal.retryAfterMs !== undefined) this.restUntil = clock.monotonicMs() + waitMs;
-    this.tryAfter(waitMs);
+    if (refusal.retryAfterMs !== undefined) this.next.rest(waitMs);
+    this.next.after(waitMs);
   }
 
   private begin(heardMs: number): void {
@@ -146,10 +147,10 @@ export class FirstCommunication {
       const connectMs = Math.min(openedAt - candidate.startedAt, CONNECT_MS_MAX);
       this.access(candidate, openedAt);
       const bodyMs = driver.session.figures.unackedBytes / BODY_BYTES_PER_MS;
-      this.tryAfter(Math.max(attempts.repeatMs(undefined, openedAt), 2 * connectMs, bodyMs));
+      this.next.after(Math.max(attempts.repeatMs(undefined, openedAt), 2 * connectMs, bodyMs));
       this.follow(FOLLOWERS);
     });
-    this.tryAfter(attempts.repeatMs(undefined, now));
+    this.next.after(attempts.repeatMs(undefined, now));
   }
 
   private start(opened: (candidate: Candidate) => void): void {
@@ -238,7 +239,7 @@ export class FirstCommunication {
     const { attempts, clock } = this.options;
     const wait =
       end === "refused" ? (attempts.afterRefusalMs(clock.monotonicMs()) ?? GONE_REPEAT_MS) : attempts.afterAnswerMs();
-    this.tryAfter(wait);
+    this.next.after(wait);
   }
 
   /** Without a connection, and where nobody listened, nobody saw it. */
@@ -246,20 +247,6 @@ export class FirstCommunication {
     this.underWay.splice(this.underWay.indexOf(attempt), 1);
     if (wasHeard && attempt.candidate.isAttached && (this.seen === undefined || attempt.at < this.seen.at))
       this.seen = attempt;
-  }
-
-  private tryAfter(ms: number): void {
-    const { clock, attempts } = this.options;
-    const waitMs = Math.max(ms, this.restUntil - clock.monotonicMs());
-    const dueAt = clock.monotonicMs() + waitMs;
-    this.cancelRepeat?.();
-    this.cancelRepeat = clock.after(waitMs, () => {
-      const now = clock.monotonicMs();
-      const startedAt = this.underWay.at(-1)?.at ?? Number.NEGATIVE_INFINITY;
-      const restMs = attempts.restMs(now - dueAt, now - startedAt, undefined, now);
-      if (restMs > 0) this.tryAfter(restMs);
-      else this.try();
-    });
   }
 
   private giveUp(): void {

@@ -12,7 +12,6 @@
  * - where plain HTTP brought no answer in time, the next one does not count on answers that stream;
  * - a session on plain HTTP looks for an upgrade now and then, and changes to it once an echo has come through.
  */
-import type { CancelTimer } from "../base/clock.js";
 import { DuowireError } from "../base/errors.js";
 import { MalformedOctets } from "../base/octets.js";
 import type { RefusedFrame } from "../frame/control.js";
@@ -21,6 +20,7 @@ import type { Link, LinkEnd } from "../frame/link.js";
 import type { AttachProof } from "../session/outputs.js";
 import { ATTEMPTS_AT_ONCE, REPEAT_MS } from "./attempts.js";
 import { Candidate } from "./candidate.js";
+import { NextAttempt } from "./next-attempt.js";
 import { errorOfRefusal, isOfStranger } from "./refusal.js";
 import type { SecondCommunicationOptions } from "./second-communication-options.js";
 import { Upward } from "./upward.js";
@@ -50,17 +50,20 @@ export class SecondCommunication {
   private wasReached = false;
   /** How often in this search an attach was overtaken by another path's echo. */
   private overtakings = 0;
-  /** A refusal asked to wait until then: nothing new is tried before, whatever else fails meanwhile. */
-  private restUntil = 0;
   private readonly upward: Upward;
   private isOver = false;
   private isSearching = false;
   private isPaused = false;
-  private cancelNext: CancelTimer | undefined;
+  private readonly next: NextAttempt;
 
   constructor(private readonly options: SecondCommunicationOptions) {
     this.prefersHttp = options.clock.monotonicMs() < options.memory.upgradesFailUntil;
     this.upward = new Upward(options.clock, () => this.tryUpward());
+    const running = () => ({
+      startedAt: this.waiting.at(-1)?.startedAt,
+      roundTripMs: options.driver.session.roundTripMs,
+    });
+    this.next = new NextAttempt(options.clock, options.attempts, running, () => this.tryNow());
   }
 
   /** Looks for a path if there is none that is healthy; call it whenever that may have changed. */
@@ -121,8 +124,8 @@ export class SecondCommunication {
     this.options.failed?.(refusal.message, isInPassing);
     this.mustAsk = false;
     const wait = this.options.attempts.afterAnswerMs(refusal.retryAfterMs);
-    if (refusal.retryAfterMs !== undefined) this.restUntil = this.options.clock.monotonicMs() + wait;
-    this.tryAfter(wait);
+    if (refusal.retryAfterMs !== undefined) this.next.rest(wait);
+    this.next.after(wait);
   }
 
   /** The attach over `link` was answered. */
@@ -130,19 +133,26 @@ export class SecondCommunication {
     const candidate = [...this.candidates].find((one) => one.link === link);
     if (candidate !== undefined) candidate.isWelcomed = this.wasReached = true;
     this.isByRequests = candidate !== undefined && link.kind === "access";
-    // What made the upgrade fail may be over.
-    if (link.kind === "access" && this.isSearching) this.tryAfter(this.options.attempts.afterAnswerMs());
+    if (link.kind === "access" && this.isSearching) this.tryUpgradeAgain();
     if (link.kind !== "access") this.prefersHttp = link.kind === "http-exchange";
     if (!this.prefersHttp) this.upward.begin();
     if (candidate?.isUpgrade) this.options.memory.upgradesFailUntil = 0;
     this.ensure();
   }
 
+  /** A request came through: what made the upgrade fail may be over, and one that hangs since then is of no use. */
+  private tryUpgradeAgain(): void {
+    const { driver, clock, attempts } = this.options;
+    const now = clock.monotonicMs();
+    for (const one of this.waiting)
+      if (!one.wasOpen && attempts.hangs(now - one.startedAt, driver.session.roundTripMs)) this.giveUp(one, false);
+    this.next.after(attempts.afterAnswerMs());
+  }
+
   private settle(): void {
     this.isSearching = false;
     this.overtakings = 0;
-    this.cancelNext?.();
-    this.cancelNext = undefined;
+    this.next.stop();
     this.mustAsk = false;
     if (!this.isOver) this.options.attempts.succeeded(this.options.clock.monotonicMs());
     for (const candidate of this.candidates) {
@@ -173,7 +183,7 @@ export class SecondCommunication {
     const { driver, clock, attempts } = this.options;
     if (driver.session.isHealthy) return this.settle();
     const now = clock.monotonicMs();
-    if (now < this.restUntil) return this.tryAfter(this.restUntil - now);
+    if (this.next.restMs > 0) return this.next.after(0);
     const unasked = this.waiting.find((one) => one.wasOpen && !one.isProbing && !one.isProven);
     if (unasked !== undefined) this.probe(unasked);
     else if (this.proven === undefined) {
@@ -181,7 +191,7 @@ export class SecondCommunication {
       this.makeRoom(now);
       this.start(now);
     } else this.takeProven();
-    this.tryAfter(attempts.repeatMs(driver.session.roundTripMs, now));
+    this.next.after(attempts.repeatMs(driver.session.roundTripMs, now));
   }
 
   /** An upgrade that hangs, or plain HTTP without an answer: the next attempt is of another kind. */
@@ -335,12 +345,12 @@ export class SecondCommunication {
     if (!failed || (candidate.link.kind === "access" && end === "answered")) return;
     if (end === "refused") {
       const wait = attempts.afterRefusalMs(clock.monotonicMs());
-      return wait === undefined ? this.serverIsGone() : this.tryAfter(wait);
+      return wait === undefined ? this.serverIsGone() : this.next.after(wait);
     }
     attempts.lost();
     this.mustAsk = candidate.isUpgrade && !candidate.wasOpen && !this.isAsking;
     // Why the upgrade failed is asked at once (D6); an answer that lets us try again, or none, is what backs off.
-    this.tryAfter(this.mustAsk ? 0 : attempts.afterAnswerMs());
+    this.next.after(this.mustAsk ? 0 : attempts.afterAnswerMs());
   }
 
   /** A question is under way. A second one would take its link, and with it the answer, on each slow path again. */
@@ -367,25 +377,6 @@ export class SecondCommunication {
   private abandon(candidate: Candidate, reason: string): void {
     this.candidates.delete(candidate);
     candidate.link.close(reason);
-  }
-
-  private tryAfter(ms: number): void {
-    const { clock } = this.options;
-    const dueAt = clock.monotonicMs() + ms;
-    this.cancelNext?.();
-    this.cancelNext = clock.after(ms, () => {
-      const restMs = this.restMs(clock.monotonicMs() - dueAt);
-      if (restMs > 0) this.tryAfter(restMs);
-      else this.tryNow();
-    });
-  }
-
-  /** A pause of this process is no reason to give up the attempt that runs, or to make another one beside it. */
-  private restMs(lateMs: number): number {
-    const { driver, clock, attempts } = this.options;
-    const now = clock.monotonicMs();
-    const startedAt = this.waiting.at(-1)?.startedAt ?? Number.NEGATIVE_INFINITY;
-    return attempts.restMs(lateMs, now - startedAt, driver.session.roundTripMs, now);
   }
 
   /** The attempts that are under way, the oldest first. */

@@ -121,6 +121,9 @@ test("ten minutes offline with 10,000 calls queued each way: each runs once, in 
     expect([service.taken.length, taken.length]).toEqual([0, 0]);
     expect(pair.session.state).toBe("interrupted");
     pair.network.heal();
+    // After so long, attempts are made each 5 s.
+    await clock.advance(6_000);
+    expect([service.taken.length, taken.length]).toEqual([10_000, 10_000]);
   });
 });
 
