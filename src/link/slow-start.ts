@@ -21,6 +21,8 @@ const GATHERED_BYTES_MAX = 8_192;
 export class SlowStart {
   /** Octets that wait. */
   queuedBytes = 0;
+  /** {@link begin} was called: until then every write leaves at once. */
+  hasBegun = false;
   private distanceMs = 0;
   private youngUntil = 0;
   private gathered: Uint8Array[] = [];
@@ -34,6 +36,7 @@ export class SlowStart {
   /** The connection is there, and its first round trip took so long. */
   begin(roundTripMs: number): void {
     const { clock } = this;
+    this.hasBegun = true;
     this.distanceMs = Math.min(roundTripMs, ROUND_TRIP_MS_MAX) / WRITES_IN_ROUND_TRIP;
     this.youngUntil = clock.monotonicMs() + YOUNG_ROUND_TRIPS * roundTripMs;
   }

@@ -36,7 +36,6 @@ class AcceptedWebSocketLink implements Link {
   private failure: string | undefined;
   private readonly acceptedAt = performance.now();
   private readonly writes = new SlowStart((octets) => this.write(octets));
-  private hasBegun = false;
 
   constructor(private readonly socket: WebSocket) {
     socket.on("error", (error) => {
@@ -50,7 +49,8 @@ class AcceptedWebSocketLink implements Link {
 
   listen(events: LinkEvents): void {
     this.socket.on("message", (data: Buffer, isBinary) => {
-      this.begin();
+      // A client speaks as soon as it hears that the link is open: that is one round trip.
+      if (!this.writes.hasBegun) this.writes.begin(performance.now() - this.acceptedAt);
       if (isBinary) events.receive(data);
       else this.socket.close(UNSUPPORTED_DATA, "octets are expected, not text");
     });
@@ -58,13 +58,6 @@ class AcceptedWebSocketLink implements Link {
       const said = this.failure ?? (reason.toString() || `the WebSocket was closed with code ${code}`);
       events.closed(said, code === ABNORMAL_CLOSURE ? "lost" : "answered");
     });
-  }
-
-  /** A client speaks as soon as it hears that the link is open: that is one round trip. */
-  private begin(): void {
-    if (this.hasBegun) return;
-    this.hasBegun = true;
-    this.writes.begin(performance.now() - this.acceptedAt);
   }
 
   send(octets: Uint8Array): void {

@@ -36,7 +36,6 @@ export class AccessLink implements Link {
   #cancelTimer: CancelTimer;
   readonly #roundTripMs: number;
   readonly #writes: SlowStart;
-  #isPaced = false;
 
   /**
    * `early`: the whole frames of the request's body that the process has not been given yet. `roundTripMs`: how long
@@ -71,7 +70,9 @@ export class AccessLink implements Link {
     if (this.#state === "ended" || octets.length === 0) return;
     const { response } = this.#exchange;
     if (this.#state === "open") {
-      this.#sendMore(octets);
+      // The first results at once, what follows them at the pace of a new connection.
+      if (!this.#writes.hasBegun) this.#writes.begin(this.#roundTripMs);
+      this.#writes.send(octets);
       return;
     }
     if (octets[0] === frameTypes.refused) {
@@ -91,13 +92,6 @@ export class AccessLink implements Link {
     this.#cancelTimer();
     const holdMs = Math.max(this.#exchange.core.settings.firstAnswerHoldMs, this.#roundTripMs);
     this.#cancelTimer = this.#after(holdMs, () => this.close("the first answer was held long enough"));
-  }
-
-  /** The first results at once, what follows them at the pace of a new connection. */
-  #sendMore(octets: Uint8Array): void {
-    if (!this.#isPaced) this.#writes.begin(this.#roundTripMs);
-    this.#isPaced = true;
-    this.#writes.send(octets);
   }
 
   close(reason: string): void {
