@@ -1,6 +1,7 @@
 /** The real ways to a server: POST by fetch, HTTP exchange, and the platform's WebSocket. */
 import type { ConnectionAddress } from "../access/connection-address.js";
 import { platformRandom } from "../base/clock.js";
+import { remembered } from "../base/remembered.js";
 import { postLeaving } from "../link/frames-request.js";
 import { openHttpExchangeLink, polling, streaming } from "../link/http-exchange.js";
 import { farMs, openHttpPostLink } from "../link/http-post.js";
@@ -17,18 +18,9 @@ export type LinkChoice = "websocket" | "http-exchange";
 export const linkChoices: readonly LinkChoice[] = ["websocket", "http-exchange"];
 
 const LINK_BYTES = 16;
-/** Servers whose ways are remembered. */
-const WAYS_MAX = 256;
-
+/** What is known of the ways to servers, by their origins. */
 const ways = new Map<string, WayMemory>();
-
-/** What is known of the way to the server with this origin; the oldest is forgotten. */
-function wayTo(origin: string): WayMemory {
-  const way = ways.get(origin) ?? { upgradesFailUntil: 0 };
-  ways.set(origin, way);
-  if (ways.size > WAYS_MAX) ways.delete(ways.keys().next().value ?? "");
-  return way;
-}
+const unknownWay = (): WayMemory => ({ upgradesFailUntil: 0 });
 
 /**
  * The network that a fixed connection address is reached through, by links of the kinds in `links` that the server
@@ -46,7 +38,7 @@ export function platformNetwork(address: ConnectionAddress, links: readonly Link
   return {
     access: () => openHttpPostLink(address.firstAccessHref),
     enter: accessTurns(origin),
-    memory: links.length > 1 ? wayTo(origin) : { upgradesFailUntil: 0 },
+    memory: links.length > 1 ? remembered(ways, origin, unknownWay) : unknownWay(),
     farMs: () => farMs(address.href),
     ask: (id, key, isHeldBack, offered) =>
       isOffered("http-exchange", offered) ? exchange(id, key, isHeldBack) : post(id),

@@ -12,6 +12,7 @@ import { connect, isIP, type Socket } from "node:net";
 import { connect as connectSecurely } from "node:tls";
 import { urlToHttpOptions } from "node:url";
 import { type Clock, systemClock } from "../base/clock.js";
+import { remembered } from "../base/remembered.js";
 
 /** A connection that is not there after this long is one to a far server. */
 export const FAR_MS = 100;
@@ -21,9 +22,6 @@ export const SPARES = 4;
 const UNUSED_MS = 2_000;
 /** One that was used waits this long for the next request: less than the 5 s that servers made of Node wait. */
 const USED_MS = 4_000;
-
-/** Origins whose connections are remembered. */
-const ORIGINS_MAX = 256;
 
 /** Who waits for a connection. */
 interface Waiter {
@@ -41,14 +39,10 @@ const origins = new Map<string, Connections>();
 export function connectionsTo(url: URL): Connections {
   const isSecure = url.protocol === "https:" || url.protocol === "wss:";
   const origin = `${isSecure} ${url.host}`;
-  let connections = origins.get(origin);
-  if (connections === undefined) {
-    connections = new Connections(isSecure ? new SecureAgent(settings) : new Agent(settings), opener(url, isSecure));
-    origins.set(origin, connections);
-    // The oldest is forgotten, not closed: whoever uses it has it.
-    if (origins.size > ORIGINS_MAX) origins.delete(origins.keys().next().value ?? "");
-  }
-  return connections;
+  return remembered(origins, origin, () => {
+    const agent = isSecure ? new SecureAgent(settings) : new Agent(settings);
+    return new Connections(agent, opener(url, isSecure));
+  });
 }
 
 const settings = { keepAlive: true } as const;
